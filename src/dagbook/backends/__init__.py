@@ -1,0 +1,1 @@
+"""Where calls run: the waiting thread itself, or a few worker threads."""

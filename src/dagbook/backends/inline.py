@@ -1,0 +1,28 @@
+"""Calls on the thread that waits for the run: the cell's own, where pyplot and Ctrl-C work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import SimpleQueue
+
+
+class InlineBackend:
+    """One slot, served by whoever calls :meth:`serve`."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def submit(self, call: Callable[[], None]) -> None:
+        """Hand ``call`` to the thread that serves."""
+        self._queue.put(call)
+
+    def serve(self) -> None:
+        """Make the calls on this thread until :meth:`close`. An interrupt of the waiting ends it with that interrupt."""
+        while (call := self._queue.get()) is not None:
+            call()
+
+    def close(self) -> None:
+        """Let :meth:`serve` return when it has made the calls it has."""
+        self._queue.put(None)

@@ -1,0 +1,1 @@
+"""The command line: ``dagbook run notebook.ipynb``."""

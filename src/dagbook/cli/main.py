@@ -1,0 +1,83 @@
+"""``dagbook``: what it takes, its help, and its exit codes. What a command does is imported when it is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from dagbook import __version__
+from dagbook.errors import UsageError, did_you_mean, nearest
+
+USAGE = 3
+"""The exit code of a command that was given something it cannot take."""
+
+
+class _Commands(click.Group):
+    """Offers the nearest command for one that it does not know."""
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = words[0]
+        if self.get_command(context, name) is None and not name.startswith("-"):
+            if name.endswith(".ipynb"):
+                raise UsageError(f"no command is called {name!r}. To run that notebook: `dagbook run {name}`.")
+            known = self.list_commands(context)
+            raise UsageError(f"no command is called {name!r}{did_you_mean(nearest(name, known))} See `dagbook --help`.")
+        return super().resolve_command(context, words)
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="dagbook %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Notebooks that run only what changed."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@commands.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here; leave NOTEBOOK as it is.")
+@click.option(
+    *("--timeout", "timeout"),
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop when a cell takes longer. Without it, cells may take as long as they like.",
+)
+@click.option("--kernel", metavar="NAME", help="Use this kernel, whatever the notebook asks for.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
+def run(notebook: Path, output: Path | None, timeout: float | None, kernel: str | None, quiet: bool) -> int:
+    """Run NOTEBOOK from top to bottom in a fresh kernel.
+
+    What its cells show is written into it. Nodes whose results are current are not run again.
+
+    Exit codes: 0 all ran, 1 something failed, 3 the command was given something it cannot take, 130 and 143 it was
+    stopped by Ctrl-C or a request to end.
+    """
+    from dagbook.cli import run as command
+
+    return command.run(notebook, output=output, timeout=timeout, kernel=kernel, quiet=quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The program: carries out ``arguments`` (those of the process, when None) and exits with its code."""
+    sys.exit(status(arguments))
+
+
+def status(arguments: Sequence[str] | None = None) -> int:
+    """Carry out ``arguments`` and return the exit code."""
+    try:
+        return commands.main(arguments, prog_name="dagbook", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except UsageError as error:
+        click.echo(f"dagbook: {error}", err=True)
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return 130

@@ -1,0 +1,177 @@
+"""The boundary where user code runs: its inputs are fetched, what it shows and reads is recorded, and whatever
+happens becomes an Outcome. Everything here runs on the thread of the node; nothing here knows the scheduler.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from dagbook.engine.ports import Blob, Store, Summary
+from dagbook.engine.randomness import seeded
+from dagbook.engine.result import Lost, Result
+from dagbook.errors import DagbookError, InputChangedError, UnstorableError
+from dagbook.fingerprint.files import digests, recording
+from dagbook.fingerprint.parts import Digest, known
+from dagbook.fingerprint.value import describe, fingerprint
+from dagbook.graph.compose import Splice, map_over
+from dagbook.graph.node import Node
+
+Capture = Callable[[str], AbstractContextManager[Sequence[Mapping[str, Any]]]]
+"""Given a node's name: a context in which what the code shows is collected into the list that it yields."""
+
+MESSAGE_LIMIT = 4_000
+
+
+@dataclass(slots=True)
+class Task:
+    """One call to make. ``inputs`` are (parameter, its result); ``values`` are graph inputs and elements by parameter.
+
+    ``seed`` None leaves the global random generators alone.
+    """
+
+    name: str
+    node: Node
+    inputs: Sequence[tuple[str, Result]]
+    values: Mapping[str, Any]
+    child: bool = False
+    seed: str | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a task. Exactly one of ``value``, ``splice``, ``error``, ``lost`` is meant."""
+
+    value: object = None
+    digest: Digest = b""
+    blob: Blob | None = None
+    volatile: str = ""
+    splice: Splice | None = None
+    element_digests: list[dict[str, Digest]] = field(default_factory=list)
+    error: BaseException | None = None
+    lost: Result | None = None
+    files: tuple[tuple[str, Digest], ...] = ()
+    shown: tuple[Mapping[str, Any], ...] = ()
+    summary: Summary = Summary()
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+def perform(task: Task, store: Store, capture: Capture) -> Outcome:
+    """Run one task to its outcome. Never raises."""
+    outcome = Outcome(started=time.monotonic())
+    try:
+        arguments = {parameter: result.value() for parameter, result in task.inputs}
+        arguments.update(task.values)
+        if task.node.options.each and not task.child:
+            _expand(task, arguments, outcome)
+        else:
+            _call(task, arguments, outcome, capture)
+            _settle(task, outcome, store)
+    except Lost as lost:
+        outcome.lost = lost.result
+    except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
+        outcome.error = error
+        outcome.value = None
+    outcome.seconds = time.monotonic() - outcome.started
+    return outcome
+
+
+def _expand(task: Task, arguments: dict[str, Any], outcome: Outcome) -> None:
+    splice = map_over(task.node, {p: arguments[p] for p in task.node.options.each})
+    outcome.splice = splice
+    outcome.element_digests = [{p: fingerprint(v) for p, v in b.values.items()} for b in splice.branches]
+
+
+def _call(task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capture) -> None:
+    positional, keywords = bind(task.node, arguments)
+    if task.node.options.inputs == "copy":
+        from copy import deepcopy
+
+        positional, keywords = deepcopy((positional, keywords))
+    shown: Sequence[Mapping[str, Any]] = ()
+    try:
+        with recording() as read, capture(task.name) as shown, seeded(task.seed):
+            outcome.value = task.node.fn(*positional, **keywords)
+    finally:
+        outcome.shown = tuple(shown)
+    outcome.files = digests(read.paths)
+
+
+def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments as the function takes them: by position as far as there is no gap, by keyword after it."""
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for parameter in node.parameters:
+        if parameter.name not in arguments:
+            continue
+        if parameter.keyword or keywords or len(positional) < node.parameters.index(parameter):
+            keywords[parameter.name] = arguments[parameter.name]
+        else:
+            positional.append(arguments[parameter.name])
+    return positional, keywords
+
+
+def _settle(task: Task, outcome: Outcome, store: Store) -> None:
+    value = outcome.value
+    if inspect.isgenerator(value) or inspect.isasyncgen(value) or inspect.iscoroutine(value):
+        raise TypeError(
+            f"{task.name} returned a {type(value).__name__}, which can be read only once. Return list(...) of it."
+        )
+    changed = [parameter for parameter, result in task.inputs if not result.intact()]
+    if changed and task.node.options.inputs != "copy":
+        raise InputChangedError(
+            f"{task.name} changed its input {changed[0]!r} in place, and other readers could have seen that. Work on "
+            f"a copy ({changed[0]} = {changed[0]}.copy(), or sorted(...), .assign(...)), or mark the node with "
+            '@node(inputs="copy").'
+        )
+    outcome.digest = fingerprint(value)
+    outcome.summary = Summary(*describe(value))
+    if not known(outcome.digest):
+        outcome.volatile = f"a {outcome.summary.type} has no fingerprint"
+        return
+    try:
+        outcome.blob = store.put(value)
+    except UnstorableError as error:
+        outcome.volatile = str(error)
+
+
+def describe_error(error: BaseException, is_ours: Callable[[str], str]) -> dict[str, Any]:
+    """An exception as plain data: ``type``, ``message``, and ``frames`` of the user's code, outermost first.
+
+    ``is_ours(filename)`` says what to call a file of the user's (``cell 3``), or "" for frames to leave out.
+    """
+    try:
+        message = str(error)
+    except Exception:  # a user's __str__ may raise
+        message = "(its message could not be shown)"
+    frames, hidden = [], []
+    for frame, line in _walk(error.__traceback__):
+        code = frame.f_code
+        title = is_ours(code.co_filename)
+        if title:
+            first = code.co_firstlineno
+            frames.append({"title": title, "line": line, "first": first, "name": code.co_name, "file": code.co_filename})
+        elif frames:
+            hidden.append(str(frame.f_globals.get("__name__", "")).partition(".")[0])
+    return {
+        "type": type(error).__name__,
+        "message": message[:MESSAGE_LIMIT],
+        "frames": frames,
+        "hidden": len(hidden),
+        "hidden_in": hidden[0] if hidden else "",
+        "ours": isinstance(error, DagbookError),
+    }
+
+
+def _walk(traceback: TracebackType | None) -> list[tuple[Any, int]]:
+    found = []
+    while traceback is not None:
+        found.append((traceback.tb_frame, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return found

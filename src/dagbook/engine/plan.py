@@ -1,0 +1,296 @@
+"""What would run, what is reused, and why: keys are made, looked up, and compared with what is known.
+
+The driver decides node by node with the same :class:`Decider` while a run goes on; a plan is the same fold, in which
+a node that would run has no value yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import CodeType
+
+from dagbook.engine.ports import Journal, Record, Store
+from dagbook.engine.result import Result
+from dagbook.errors import RefusedError
+from dagbook.fingerprint.code import Reach, reach
+from dagbook.fingerprint.files import digests, expand
+from dagbook.fingerprint.key import Change, Key, difference, make_key
+from dagbook.fingerprint.parts import Digest
+from dagbook.fingerprint.value import fingerprint
+from dagbook.graph.compose import child_name
+from dagbook.graph.node import Node
+from dagbook.graph.topology import Topology
+
+Locate = Callable[[CodeType], str]
+
+PYPLOT = frozenset({"matplotlib.pyplot", "pylab", "matplotlib.pylab"})
+GLOBAL_RANDOM = frozenset({"random", "numpy.random"})
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What is known of nodes by name, over the runs of one process.
+
+    ``results`` are the newest results; ``records`` the newest records, which may come from the journal of earlier
+    processes; ``refused`` are the blobs whose bytes turned out to be damaged.
+    """
+
+    results: dict[str, Result] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+
+    def put(self, name: str, result: Result) -> None:
+        """``result`` is now the newest of ``name``."""
+        self.results[name] = result
+        self.records[name] = result.record
+
+    def drop(self, name: str) -> None:
+        """Forget a node."""
+        self.results.pop(name, None)
+        self.records.pop(name, None)
+
+
+class Decider:
+    """Keys of the nodes of one topology, and the results that are stored under them."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        parameters: Mapping[str, object],
+        shelf: Shelf,
+        store: Store,
+        journal: Journal,
+        locate: Locate | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.topology = topology
+        self.parameters = parameters
+        self.shelf = shelf
+        self._store = store
+        self._journal = journal
+        self._locate = locate
+        self._seed = seed
+        self._reach: dict[int, Reach] = {}
+        self._file_state: dict[tuple[str, ...], tuple[tuple[str, Digest], ...]] = {}
+
+    # -- what a node can reach
+
+    def reach(self, i: int) -> Reach:
+        """All that the node's function can reach, as it is now; taken once a run."""
+        found = self._reach.get(i)
+        if found is None:
+            node = self.topology.nodes[i]
+            found = self._reach[i] = reach(node.fn, place=self._locate) if self._locate else reach(node.fn)
+        return found
+
+    def pinned(self, i: int) -> bool:
+        """Whether the node must run on the cell's own thread."""
+        return self.topology.nodes[i].options.main or not PYPLOT.isdisjoint(self.reach(i).modules)
+
+    def seed(self, i: int, label: str = "") -> str | None:
+        """What the global generators start from in this node, or None when it does not reach them."""
+        node = self.topology.nodes[i]
+        if node.options.seed is None or GLOBAL_RANDOM.isdisjoint(self.reach(i).modules):
+            return None
+        return f"{self._seed}/{node.options.seed}/{node.name}/{label}"
+
+    # -- keys
+
+    def key(self, i: int, digest: Callable[[int], Digest]) -> Key:
+        """The node's key. ``digest(p)`` is the fingerprint of the value of node ``p``."""
+        inputs = [(self.topology.names[p], digest(p)) for p in self.topology.preds[i]]
+        return self._make(i, inputs)
+
+    def child_key(self, i: int, elements: Mapping[str, Digest], digest: Callable[[int], Digest]) -> Key:
+        """The key of one child of a mapped node: what it is mapped over counts by its own element only."""
+        each = self.topology.nodes[i].options.each
+        whole = set(each.values())
+        inputs = [
+            (self.topology.names[p], digest(p)) for p in self.topology.preds[i] if self.topology.names[p] not in whole
+        ]
+        return self._make(i, inputs + [(f"element {p} of {each[p]}", d) for p, d in elements.items()])
+
+    def own(self, i: int) -> Key:
+        """The key without the inputs: the parts that are known before anything runs."""
+        return self._make(i, [])
+
+    def _make(self, i: int, inputs: Sequence[tuple[str, Digest]]) -> Key:
+        node = self.topology.nodes[i]
+        options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
+        options += [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
+        seed = self.seed(i)
+        return make_key(
+            self.reach(i),
+            inputs,
+            parameters=[(name, fingerprint(self.parameters[name])) for name in self._set_parameters(node)],
+            options=options,
+            seed=fingerprint(seed) if seed else None,
+        )
+
+    def _set_parameters(self, node: Node) -> list[str]:
+        each = node.options.each
+        names = dict.fromkeys(each.get(p.name, p.name) for p in node.parameters)
+        return [n for n in names if n in self.parameters and n not in self.topology.index]
+
+    # -- look-up
+
+    def find(self, name: str, key: Key) -> Result | None:
+        """A result with this key whose files are unchanged and whose value can be had; else None."""
+        held = self.shelf.results.get(name)
+        if held is not None and held.record.key == key.digest and self._usable(held):
+            return held
+        for record in self._journal.find(key.digest):
+            result = self._revive(replace(record, node=name))
+            if result is not None:
+                return result
+        return None
+
+    def _usable(self, result: Result) -> bool:
+        if not self._files_same(result.record):
+            return False
+        if result.loaded or (result.record.blob is None and result.record.children is None):
+            return result.loaded
+        return all(self._usable(c) for c in result.children) if result.children else self._there(result.record)
+
+    def _revive(self, record: Record) -> Result | None:
+        if not self._files_same(record):
+            return None
+        if record.children is None:
+            return Result(record, self._store) if record.blob is not None and self._there(record) else None
+        children: list[Result] = []
+        for child in record.children:
+            name = child_name(record.node, child.label)
+            held = self.shelf.results.get(name)
+            if held is not None and held.record.key == child.key and held.record.value == child.value:
+                found = held if self._usable(held) else None
+            else:
+                found = next((r for r in self._children(name, child.key) if r.record.value == child.value), None)
+            if found is None:
+                return None
+            children.append(found)
+        keys = None
+        if record.blob is not None:
+            try:
+                stored = self._store.get(record.blob)
+            except RefusedError:
+                return None
+            keys = stored if isinstance(stored, tuple) else None
+        return Result(record, self._store, children=children, keys=keys)
+
+    def _children(self, name: str, key: Digest) -> Iterable[Result]:
+        for record in self._journal.find(key):
+            result = self._revive(replace(record, node=name))
+            if result is not None:
+                yield result
+
+    def _there(self, record: Record) -> bool:
+        return record.blob is not None and record.blob.digest not in self.shelf.refused and self._store.has(record.blob)
+
+    def _files_same(self, record: Record) -> bool:
+        return not record.files or self._files(tuple(path for path, _ in record.files)) == record.files
+
+    def _files(self, paths: Sequence[str]) -> tuple[tuple[str, Digest], ...]:
+        chosen = tuple(paths)
+        if not chosen:
+            return ()
+        if chosen not in self._file_state:
+            self._file_state[chosen] = digests(chosen)
+        return self._file_state[chosen]
+
+    # -- differences
+
+    def previous(self, name: str) -> Record | None:
+        """The newest record of this name, also from earlier processes."""
+        record = self.shelf.records.get(name)
+        if record is None:
+            record = self._journal.last([name]).get(name)
+            if record is not None:
+                self.shelf.records[name] = record
+        return record
+
+    def changes(self, name: str, key: Key) -> tuple[Change, ...]:
+        """How the key, and the files read, differ from those of the newest record; empty without one."""
+        record = self.previous(name)
+        if record is None:
+            return ()
+        if record.key == key.digest:
+            return self._file_changes(record)
+        return difference(record.parts, key.parts)
+
+    def _file_changes(self, record: Record) -> tuple[Change, ...]:
+        now = dict(self._files(tuple(path for path, _ in record.files)))
+        return tuple(Change("file", path, "changed") for path, d in record.files if now.get(path) != d)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a run would do with one node, as far as can be told now.
+
+    ``verdict``: ``current`` (its result stands), ``found`` (a stored one fits), ``stale`` (it would run: ``changes``
+    say why), ``never`` (it would run for the first time), ``maybe`` (something above is stale: ``cause``), ``forced``.
+    """
+
+    name: str
+    verdict: str
+    changes: tuple[Change, ...] = ()
+    cause: str = ""
+    result: Result | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run in topological order; ``pending`` are the indexes of the nodes that may run."""
+
+    topology: Topology
+    steps: Mapping[int, Step]
+    pending: tuple[int, ...]
+
+    def results(self) -> dict[int, Result]:
+        """The results that stand, by index."""
+        return {i: step.result for i, step in self.steps.items() if step.result is not None}
+
+
+def make_plan(decider: Decider, targets: Iterable[int], force: frozenset[int] = frozenset()) -> Plan:
+    """The plan that brings ``targets`` up to date; nodes in ``force`` run even when current. Runs nothing."""
+    topology = decider.topology
+    steps: dict[int, Step] = {}
+    values: dict[int, Digest] = {}
+    for i in topology.upstream(targets):
+        waiting = next((p for p in topology.preds[i] if p not in values), None)
+        step = _forced(decider, i) if i in force else _step(decider, i, waiting, values)
+        if waiting is not None and step.verdict == "maybe":
+            step = replace(step, cause=steps[waiting].cause or topology.names[waiting])
+        if step.result is not None:
+            values[i] = step.result.record.value
+        steps[i] = step
+    return Plan(topology, steps, tuple(i for i, step in steps.items() if step.result is None))
+
+
+def _forced(decider: Decider, i: int) -> Step:
+    name = decider.topology.names[i]
+    previous = decider.previous(name)
+    return Step(name, "forced", seconds=previous.seconds if previous else None)
+
+
+def _step(decider: Decider, i: int, waiting: int | None, values: Mapping[int, Digest]) -> Step:
+    name = decider.topology.names[i]
+    previous = decider.previous(name)
+    seconds = previous.seconds if previous else None
+    if waiting is None:
+        key = decider.key(i, values.__getitem__)
+        changes = decider.changes(name, key)
+        result = decider.find(name, key)
+        if result is not None:
+            same = previous is not None and previous.key == key.digest and not changes
+            return Step(name, "current" if same else "found", changes, result=result, seconds=seconds)
+        if previous is None:
+            return Step(name, "never")
+        return Step(name, "stale", changes, seconds=seconds)
+    if previous is None:
+        return Step(name, "never")
+    kept = {(p.kind, p.name) for p in previous.parts if p.kind == "input"}
+    own = decider.own(i)
+    changes = difference([p for p in previous.parts if (p.kind, p.name) not in kept], own.parts)
+    return Step(name, "stale" if changes else "maybe", changes, seconds=seconds)

@@ -1,0 +1,146 @@
+"""What the engine needs from outside, as Protocols, and the records that cross the border.
+
+The engine knows stores, journals, backends and listeners only by these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from dagbook.engine.events import Log
+    from dagbook.fingerprint.parts import Digest, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The address of stored bytes: their content digest (hex), how they are encoded, and their size in bytes."""
+
+    digest: str
+    codec: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a value looks like, without the value: ``DataFrame``, ``(327346, 20)``, bytes in memory (0: not known)."""
+
+    type: str = ""
+    shape: tuple[int, ...] = ()
+    size: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One element of a mapped node: its label (``0``, ``AA``), key and the fingerprint of its value."""
+
+    label: str
+    key: Digest
+    value: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is remembered of one finished execution, but the value itself.
+
+    ``key`` is what it depended on, and ``files`` what it read besides (path, content digest), checked again before
+    the record is reused. ``value`` is the fingerprint of the result; ``blob`` is where the value is stored, or None
+    (not stored: it lives in one process only). ``shown`` is the list of captured outputs, as plain JSON-like data.
+    ``children`` is the composition of a mapped node, whose value is made of theirs and has no blob: in this case
+    ``mapping`` says whether it is a dict (else a list). Times are seconds; ``finished`` is since the epoch.
+    """
+
+    node: str
+    key: Digest
+    value: Digest
+    blob: Blob | None = None
+    files: tuple[tuple[str, Digest], ...] = ()
+    parts: tuple[Part, ...] = ()
+    shown: tuple[Mapping[str, Any], ...] = ()
+    children: tuple[Child, ...] | None = None
+    mapping: bool = False
+    summary: Summary = field(default_factory=Summary)
+    seconds: float = 0.0
+    finished: float = 0.0
+    run: int = 0
+
+
+class Store(Protocol):
+    """Values by content. Safe for several threads and processes."""
+
+    def put(self, value: object) -> Blob:
+        """Write ``value``; it is synced to disk when this returns. Raises UnstorableError."""
+        ...
+
+    def has(self, blob: Blob) -> bool:
+        """Whether a blob of this size is there; it may still turn out to be damaged."""
+        ...
+
+    def get(self, blob: Blob) -> object:
+        """A fresh copy of the value, verified before it is decoded. Raises RefusedError."""
+        ...
+
+
+class Journal(Protocol):
+    """The truth about runs, in order. Safe for several threads and processes."""
+
+    def begin(self, dag: str, started: float) -> int:
+        """The number of a new run (1, 2, 3 …)."""
+        ...
+
+    def commit(self, run: int, log: Log, start: int, stop: int, records: Sequence[Record]) -> None:
+        """Make events ``start`` to ``stop`` of ``log`` and ``records`` durable, all or none."""
+        ...
+
+    def finish(self, run: int, status: str, finished: float) -> None:
+        """Note how a run ended."""
+        ...
+
+    def find(self, key: Digest) -> Sequence[Record]:
+        """The records with this key, newest first; only authentic ones."""
+        ...
+
+    def last(self, names: Iterable[str]) -> Mapping[str, Record]:
+        """The newest record of each of these nodes that has one."""
+        ...
+
+    def durations(self, name: str, limit: int = 24) -> Sequence[float]:
+        """How long the last executions of a node took in seconds, oldest first."""
+        ...
+
+
+class Backend(Protocol):
+    """Somewhere to run calls. ``slots`` is how many run at once."""
+
+    slots: int
+
+    def submit(self, call: Callable[[], None]) -> None:
+        """Run ``call`` some time; it reports its own outcome and never raises."""
+        ...
+
+    def close(self) -> None:
+        """Take no more work. Never waits for a call that does not end."""
+        ...
+
+
+class InlineLane(Backend, Protocol):
+    """A backend whose calls are made by the thread that waits."""
+
+    def serve(self) -> None:
+        """Make the calls on this thread until the backend is closed and has none left."""
+        ...
+
+
+class Clock(Protocol):
+    """Time: ``monotonic`` for durations and deadlines, ``wall`` (since the epoch) for people."""
+
+    def monotonic(self) -> float: ...
+
+    def wall(self) -> float: ...
+
+
+Listener = Callable[["Log", int, int], None]
+"""Called with a log and the range of its events that have just become durable, in order, on the driver's thread."""

@@ -1,0 +1,127 @@
+"""Every exception that dagbook raises, in one tree.
+
+::
+
+    DagbookError
+    ├── GraphError              the graph was refused; it is as it was before
+    │   ├── CycleError          (also a ValueError)
+    │   ├── DuplicateNodeError
+    │   ├── NodeNotFoundError   (also a KeyError)
+    │   ├── AmbiguousInputError
+    │   ├── MissingInputError
+    │   └── ReservedNameError
+    ├── RunError                a run ended without all that was asked for
+    │   ├── NodeFailed
+    │   └── RunCancelled
+    ├── InputChangedError       a node changed one of its inputs in place
+    ├── StoreError
+    │   ├── RefusedError        an entry that is damaged or not ours; never decoded
+    │   ├── UnstorableError     a value that cannot be written
+    │   └── StoreVersionError
+    └── UsageError              a command was given something it cannot take
+
+A message says what was wrong, where (node, cell, line), and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class DagbookError(Exception):
+    """The root: catching it catches everything that dagbook raises on purpose."""
+
+
+class GraphError(DagbookError):
+    """A definition was refused. The DAG is as it was before."""
+
+
+class CycleError(GraphError, ValueError):
+    """The nodes would need each other. ``path`` is the cycle, its first node again at the end."""
+
+    def __init__(self, path: Sequence[str], places: Sequence[str] = ()) -> None:
+        self.path = tuple(path)
+        where = f" ({', '.join(dict.fromkeys(places))})" if places else ""
+        super().__init__(
+            f"cycle: {' → '.join(self.path)}{where}. A node cannot need its own result: "
+            "rename one of these parameters, or one of these functions."
+        )
+
+
+class DuplicateNodeError(GraphError):
+    """Two places define one node."""
+
+
+class NodeNotFoundError(GraphError, KeyError):
+    """No node has this name. ``nearest`` are names that look like it."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
+        self.name = name
+        self.nearest = tuple(nearest(name, known))
+        super().__init__(f"no node is called {name!r}{did_you_mean(self.nearest)}")
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0])
+
+
+class AmbiguousInputError(GraphError):
+    """A parameter could mean two things; it is never guessed."""
+
+
+class MissingInputError(GraphError):
+    """A parameter names no node, has no default, and was not set."""
+
+
+class ReservedNameError(GraphError):
+    """A node may not have this name."""
+
+
+class RunError(DagbookError):
+    """A run ended without all that was asked for."""
+
+
+class NodeFailed(RunError):
+    """A node raised. ``node`` is its name; the user's exception is the ``__cause__``."""
+
+    def __init__(self, node: str, message: str) -> None:
+        self.node = node
+        super().__init__(message)
+
+
+class RunCancelled(RunError):
+    """The run was cancelled; what had finished is kept."""
+
+
+class InputChangedError(DagbookError):
+    """A node changed one of its inputs in place, so another reader could have seen it."""
+
+
+class StoreError(DagbookError):
+    """The store cannot do what was asked."""
+
+
+class RefusedError(StoreError):
+    """An entry is damaged, or was not written by this user; it was not decoded."""
+
+
+class UnstorableError(StoreError):
+    """A value cannot be written; it lives in this process only."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer dagbook."""
+
+
+class UsageError(DagbookError):
+    """A command was given something that it cannot take."""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The at most three known names that look most like ``name``."""
+    return get_close_matches(name, list(known), n=3, cutoff=0.5)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The end of a message that offers ``names``; a full stop when there are none."""
+    return f". Did you mean {' or '.join(repr(n) for n in names)}?" if names else "."

@@ -1,0 +1,1 @@
+"""What depends on what. No I/O, no threads; knows nothing of running."""

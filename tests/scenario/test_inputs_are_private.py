@@ -1,0 +1,87 @@
+"""A node that changes its input in place fails, named with its parameter; the producer's value stays right."""
+
+import pytest
+
+from dagbook.engine.events import Kind
+
+SOURCE = """
+def items(): return [3, 1, 2]
+{}
+def first(items):
+    items.sort()
+    return items[0]
+def last(items): return items[-1]
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_fails_by_name_and_nobody_sees_the_change(make_lab, workers):
+    lab = make_lab(workers=workers)
+    lab.cell(SOURCE.format(""))
+    run = lab.run(workers=1)
+    assert run.named(Kind.NODE_FAILED) == ["first"]
+    assert "first changed its input 'items' in place" in run.stories["first"].error["message"]
+    assert lab["items"] == [3, 1, 2]
+    assert lab["last"] == 2
+
+
+def test_with_copies_it_may(lab):
+    lab.cell(SOURCE.format('@node(inputs="copy")'))
+    lab.ran()
+    assert (lab["items"], lab["first"], lab["last"]) == ([3, 1, 2], 1, 2)
+
+
+def test_a_value_that_was_handed_out_can_be_changed_without_harm(lab):
+    lab.cell("def a(): return [1]\ndef b(a): return sum(a)")
+    lab.ran()
+    lab["a"].append(99)
+    lab.cell("def a(): return [1]\ndef b(a): return sum(a) + 0")
+    assert lab.ran() == ["b"]
+    assert lab["b"] == 1
+    assert lab["a"] == [1]
+
+
+def test_a_returned_input_can_be_changed_without_harm(lab):
+    """Two nodes may give the same object; what the user does to one is not seen through the other."""
+    lab.cell("def a(): return [1]\ndef b(a): return a\ndef c(b): return len(b)")
+    lab.ran()
+    lab["b"].append(2)
+    assert lab["a"] == [1]
+    assert lab["b"] == [1]
+    lab.cell("def a(): return [1]\ndef b(a): return a\ndef c(b): return len(b) + 0")
+    lab.ran()
+    assert lab["c"] == 1
+
+
+def test_a_change_of_a_numpy_array_is_seen(lab):
+    pytest.importorskip("numpy")
+    lab.cell(
+        "import numpy as np\ndef a(): return np.arange(4)\ndef b(a):\n    a[0] = 9\n    return a.sum()\n"
+        "def c(a): return int(a.sum())"
+    )
+    run = lab.run()
+    assert "b changed its input 'a' in place" in run.stories["b"].error["message"]
+    lab.cell("import numpy as np\ndef a(): return np.arange(4)\ndef c(a): return int(a.sum())")
+    lab.ran()
+    assert lab["c"] == 6
+
+
+def test_without_a_store_a_changed_value_is_made_again(make_lab):
+    lab = make_lab(None, workers=1)
+    lab.cell(SOURCE.format(""))
+    lab.run()
+    lab.cell(SOURCE.format("").replace("items.sort()", "items = sorted(items)"))
+    lab.ran()
+    assert (lab["items"], lab["first"], lab["last"]) == ([3, 1, 2], 1, 2)
+
+
+def test_a_child_that_changes_what_it_shares_fails(lab):
+    lab.cell(
+        "def xs(): return [1, 2]\ndef table(): return []\n"
+        "@node(each={'x': 'xs'})\ndef a(x, table):\n    table.append(x)\n    return len(table)\n"
+        "def n(table): return len(table)"
+    )
+    run = lab.run(workers=1)
+    assert "a[0]" in run.named(Kind.NODE_FAILED)
+    assert "changed its input 'table'" in run.stories["a[0]"].error["message"]
+    assert lab["n"] == 0
