@@ -132,7 +132,7 @@ export function large(n: number, per = 7, children = 0): State {
     const cell = Math.floor(i / per);
     nodes.push({ name: `${i % 5 === 0 ? "delay" : "step"}_${i}`, cell: `cell ${cell + 2}`, cellId: `c${cell}`, section: titles[cell % titles.length], module: `part ${Math.floor(cell / 12)}`, expected: 0.5 + random() * 5 });
     status.push(STATUS.indexOf(i < n * 0.6 ? kinds[i % 2] : i < n * 0.62 ? kinds[4] : kinds[5 + (i % 3)]));
-    for (let k = 0; i && k < 1 + (random() < 0.3 ? 1 : 0); k++) edges.push([Math.max(0, i - 1 - Math.floor(random() * per * 2.5)), i]);
+    for (let k = 0; i && k < 1 + (random() < 0.3 ? 1 : 0); k++) edges.push([Math.max(0, i - 1 - Math.floor(random() * Math.min(per, 12) * 2.5)), i]);
   }
   if (n > 40) status[Math.floor(n * 0.4)] = STATUS.indexOf("failed");
   if (children) {

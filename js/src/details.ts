@@ -63,7 +63,7 @@ export class Details {
     const go = this.on.canGo(i) ? button("Go to cell", "Go to cell (g)", "cell", false) : null;
     const close = h("button", { type: "button", class: "dag-b", title: "Close details (Esc)", "aria-label": "Close details", click: () => this.on.act("close", name) }, icon("close"));
     return h("div", { class: "dag-head" }, glyphIcon(status, status === "running" ? m.share(i) : undefined), h("h3", null, name),
-      h("span", { class: "dag-q" }, m.kids.has(i) || !detail?.sub ? this.sub(i) : detail.sub), h("span", { class: "dag-sp" }), actions, go, close);
+      h("span", { class: "dag-q" }, m.kids.has(i) || !detail?.sub ? this.sub(i) : detail.sub), h("span", { class: "dag-acts" }, actions, go, close));
   }
 
   private sub(i: number): string {

@@ -236,18 +236,19 @@ export function sentence(m: GraphModel, brief = false): Said[] {
   const time = duration(m.elapsed());
   if (state === "cancelled") return [s("Cancelled", true), s(` ${ran} of ${all} ran`)];
   const failed = is("failed", "timeout");
-  if (failed.length) return failedSentence(m, failed, is("skipped").length, ran, time);
+  if (failed.length) return failedSentence(m, failed, brief ? 0 : is("skipped").length, brief ? "" : `, ${ran} ran in ${time}`);
   if (state === "idle") return never.length ? [s(`${never.length} never run`, true), s(`, ${all - never.length} current`)] : [s("Up to date", true)];
   if (!ran) return [s("Up to date", true), s(" nothing had to run")];
   const stops = dams(m).filter((d) => d.stopped).map((d) => m.nodes[d.node].name);
+  if (stops.length && brief) return [s("Up to date", true), s(` ${ran} ran in ${time}`)];
   if (stops.length) return [s("Up to date", true), s(` ${ran} ran in ${time}; the change stopped at `), ...names(stops)];
   return [s("Done", true), s(` ${done} of ${all} in ${time}`)];
 }
 
-function failedSentence(m: GraphModel, failed: number[], skipped: number, ran: number, time: string): Said[] {
+function failedSentence(m: GraphModel, failed: number[], skipped: number, rest: string): Said[] {
   const which = failed.slice(0, 2).map((i) => m.nodes[i].name).join(", ") + (failed.length > 2 ? ` and ${failed.length - 2} more` : "");
   const below = skipped ? `, ${skipped} skipped below ${failed.length > 1 ? "them" : "it"}` : "";
-  return [s(`${failed.length} failed`, true), s(` ${which}${below}, ${ran} ran in ${time}`)];
+  return [s(`${failed.length} failed`, true), s(` ${which}${below}${rest}`)];
 }
 
 function liveSentence(m: GraphModel, brief: boolean, running: number): Said[] {

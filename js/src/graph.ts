@@ -8,7 +8,7 @@ import { cellAt, cellRect, Scene, type Rect } from "./scene";
 import type { Tip } from "./tip";
 import type { Widget } from "./widget";
 
-const FOLD_MS = 150, HOVER_MS = 350, FADE = 0.9;
+const FOLD_MS = 150, HOVER_MS = 350, SMALLEST = 0.9;
 
 interface Fold { from: number; to: number; start: number }
 
@@ -97,7 +97,8 @@ export class GraphPicture {
   private naturalZoom(): number {
     const { available } = this, { width } = this.scene.base;
     if (this.fitWanted) return Math.max(0.25, Math.min(1, available / this.scene.now.width));
-    return Math.min(1, Math.max(FADE, available / width));
+    const shown = this.w.matched && this.scene.deck.grouped ? this.scene.now.width : width;
+    return Math.min(1, Math.max(SMALLEST, available / shown));
   }
 
   size(): { w: number; h: number } {

@@ -110,7 +110,7 @@ export class Toolbar {
     if (key === this.said) return;
     this.said = key;
     this.say.replaceChildren(...parts.map((p) => (p.strong ? h("b", null, p.text) : document.createTextNode(p.text))));
-    this.say.toggleAttribute("aria-hidden", false);
+    this.say.title = this.say.textContent ?? "";
     this.say.setAttribute("aria-hidden", String(!(silent && canInterrupt)));
     if (silent && canInterrupt) this.say.append(h("button", { type: "button", click: () => this.on.act("interrupt") }, "Interrupt kernel"));
     this.settle();

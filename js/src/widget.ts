@@ -23,7 +23,7 @@ import { Toolbar, type Act, type MenuItem, type View } from "./toolbar";
 import { Tree } from "./tree";
 import { Stage } from "./view";
 
-const NARROW = 480, MANY = 10_000, TICK_MS = 100;
+const NARROW = 480, MEDIUM = 640, MANY = 10_000, TICK_MS = 100;
 
 export class Widget {
   readonly root = h("div", { class: "dagbook", role: "region", "aria-label": "dagbook graph", "data-lm-suppress-shortcuts": "true" });
@@ -199,7 +199,7 @@ export class Widget {
     this.matched = matcher(m, this.filter);
     this.graph.refresh();
     if (this.view === "list") this.list.refresh(this.matched);
-    this.toolbar.update(m, { view: this.view, narrow: this.narrow, pending: this.control.pending, canInterrupt: this.control.canInterrupt });
+    this.toolbar.update(m, { view: this.view, narrow: this.root.clientWidth < MEDIUM, pending: this.control.pending, canInterrupt: this.control.canInterrupt });
     this.legend.update(legend(m), this.note(), this.filter.states);
     this.showDetails();
     this.showEmpty();

@@ -1,4 +1,4 @@
-"""Time fingerprints against a pass over the same memory, and against pickle: ``python tests/benchmarks/fingerprint.py``.
+"""Time fingerprints against a pass over the same memory, and against pickle.
 
 The measures of one row are taken in turns, five times each, and the medians are compared. A ratio of 1 means as fast
 as the baseline; above 1 is faster.
@@ -83,7 +83,9 @@ def frames(rows: int) -> None:
 
 def objects(count: int) -> None:
     rng = random.Random(0)
-    nested = [{"id": i, "name": f"n{i}", "xy": (i * 0.5, rng.random()), "tags": ["a", str(i % 7)]} for i in range(count // 7)]
+    nested = [
+        {"id": i, "name": f"n{i}", "xy": (i * 0.5, rng.random()), "tags": ["a", str(i % 7)]} for i in range(count // 7)
+    ]
     row(f"{count} small nested objects", nested, lambda: pickle.dumps(nested, 5), "pickle")
     floats = [rng.random() for _ in range(count)]
     row(f"{count} floats in a list", floats, lambda: pickle.dumps(floats, 5), "pickle")

@@ -43,17 +43,14 @@ def scaled(clean):
 def helped(clean):
     return [_helper(x) for x in clean]
 
-def shifted(clean):
-    return [_shift(x) for x in clean]
+def shifted(clean, extra=0):
+    return [_shift(x) + extra for x in clean]
 
 def modular(clean):
     return [steps.double(x) for x in clean]
 
 def total(scaled, helped, shifted, modular):
     return sum(scaled) + sum(helped) + sum(shifted) + sum(modular)
-
-def parity(total):
-    return total % 1
 '''
 
 MODULE = "def _twice(x):\n    return x * 2\n\ndef double(x):\n    return _twice(x)\n\ndef unused():\n    return 1\n"
@@ -109,10 +106,13 @@ EDITS = {
         "helpers", '{"a": 3}', '{"a": 4}', {"scaled", "total"}, "scaled", "constant `FACTORS` changed",
     ),
     "a default": edit(
-        "helpers", "by=1", "by=2", {"shifted", "total"}, "shifted", "default", "`by`", "changed from 1 to 2",
+        "nodes", "extra=0", "extra=1", {"shifted", "total"}, "shifted", "default `extra` changed from 0 to 1",
+    ),
+    "a helper's default": edit(
+        "helpers", "by=1", "by=3", {"shifted", "total"}, "shifted", "helper `_shift` changed (1 line, cell 2)",
     ),
     "a class": edit(
-        "helpers", 'return x * FACTORS["a"]', 'return x * FACTORS["a"] + 1', {"scaled", "total"},
+        "helpers", 'return x * FACTORS["a"]', 'return x * FACTORS["a"] + 100', {"scaled", "total"},
         "scaled", "class `Scale", "changed",
     ),
     "an imported project module": edit(
@@ -167,11 +167,6 @@ class Project:
         return self.kernel.must(f"%dag why {node}", "why").text
 
 
-def with_parity(runs: frozenset[str]) -> set[str]:
-    """`parity` reads `total` only, whose value every edit here that reaches it changes."""
-    return {*runs, "parity"} if "total" in runs else set(runs)
-
-
 def check_words(case: Edit, sentence: str, *, live: bool) -> None:
     for words in case.says:
         if not live or "cell" not in words:  # a live kernel gives the edited cell a new number
@@ -183,12 +178,12 @@ def check_words(case: Edit, sentence: str, *, live: bool) -> None:
 def test_each_edit_in_a_live_kernel_runs_exactly_what_it_reaches_and_its_undo_runs_nothing(kernel) -> None:
     project = Project(kernel)
     project.begin()
-    assert project.run() == {"raw", "clean", *BELOW_CLEAN, "parity"}
+    assert project.run() == {"raw", "clean", *BELOW_CLEAN}
     for name, case in EDITS.items():
         before = project.texts[case.text]
         assert case.old in before, name
         project.apply(case.text, before.replace(case.old, case.new))
-        assert project.run() == with_parity(case.runs), name
+        assert project.run() == case.runs, name
         check_words(case, project.why(case.node), live=True)
         project.apply(case.text, before)
         assert project.run() == set(), f"undo of {name}"
@@ -204,7 +199,7 @@ def test_each_edit_before_a_restart_runs_exactly_what_it_reaches(kernel, name: s
     project.write(case.text, project.texts[case.text].replace(case.old, case.new))
     kernel.restart()
     project.begin()
-    assert project.run() == with_parity(case.runs)
+    assert project.run() == case.runs
     check_words(case, project.why(case.node), live=False)
 
 

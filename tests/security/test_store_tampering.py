@@ -25,7 +25,7 @@ from dagbook.fingerprint.parts import Part
 from dagbook.storage.blobs import _stream
 from dagbook.storage.fs import FileSystem
 from dagbook.storage.journal import DiskJournal
-from dagbook.storage.rows import COLUMNS
+from dagbook.storage.rows import COLUMNS, fields
 from dagbook.storage.seal import KEY_SIZE, Seal, key_path, open_seal
 from dagbook.storage.store import DiskStore, open_store
 
@@ -386,6 +386,11 @@ def test_the_key_has_its_place_in_the_users_data_directory(monkeypatch: pytest.M
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     if sys.platform.startswith("linux"):
         assert key_path() == tmp_path / "home" / ".local" / "share" / "dagbook" / "key"
+
+
+def test_no_two_values_of_a_column_are_sealed_alike() -> None:
+    values = [None, 1, 1.0, "1", b"1", "n", "i1", "b1", b"s1", "", b"", 0, 0.0, -0.0]
+    assert len({fields([value])[0] for value in values}) == len(values)
 
 
 def test_a_tag_is_of_its_fields_and_their_borders() -> None:

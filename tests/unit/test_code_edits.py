@@ -115,6 +115,7 @@ SAME_CASES = [
         "def node(a, b, c):\n    return (\n        a\n        and b\n        or c\n    )",
         SAME,
     ),
+    case("docstring and place of a nested class", "def node():\n    class A:\n        n = 1\n    return A", "def make():\n    def node():\n        class A:\n            'An A.'\n            n = 1\n        return A\n    return node\nnode = make()", SAME),
     case("our own mark", NODE, NODE + "node.__dagbook_node__ = object()", SAME),
 ]
 

@@ -146,6 +146,13 @@ def test_a_module_that_cannot_be_imported_is_missing_until_it_can(project: Calla
     assert old.digest != reach(space["node"]).digest
 
 
+def test_equal_functions_of_two_modules_are_told_apart(project: Callable[..., ModuleType]) -> None:
+    one, two = project("dbone", "K = 1\ndef f(): return K\n"), project("dbtwo", "K = 2\ndef f(): return K\n")
+    source = "def node(): return f(), one.f(), two.f()"
+    digests = {reach(define(source, one=one, two=two, f=f)["node"]).digest for f in (one.f, two.f)}
+    assert len(digests) == 2
+
+
 # -- installed packages ---------------------------------------------------------------------------------------------
 
 
@@ -182,6 +189,7 @@ class M:
     def go(self): return K
 def f(x, n=2, *, m=3): return x * n * m
 T = {"f": f}
+L = [f]
 def make(k):
     def inner(x): return x + k
     def change(v):
@@ -190,7 +198,7 @@ def make(k):
     return inner, change
 g, change = make(1)
 m = M()
-def node(raw): return f(raw) + K + CFG["a"][0] + M().go() + T["f"](1) + g(1) + m.go()
+def node(raw): return f(raw) + K + CFG["a"][0] + M().go() + T["f"](1) + L[0](1) + g(1) + m.go()
 """
 
 
@@ -210,6 +218,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], None]] = {
     "a function gets an attribute": lambda s: setattr(s["f"], "mark", 1),
     "a captured variable changes": lambda s: s["change"](5),
     "a dispatch table changes": lambda s: s["T"].update(f=s["g"]),
+    "a list of functions changes": lambda s: s["L"].append(s["g"]),
     "a dispatch table grows": lambda s: s["T"].update(g=s["g"]),
     "a global goes": lambda s: s.pop("CFG"),
     "the node's own code changes": lambda s: setattr(s["node"], "__code__", (lambda raw: 0).__code__),
@@ -270,6 +279,25 @@ def test_data_that_holds_the_function_that_reads_it_ends() -> None:
     assert known(reach(space["node"]).digest)
     assert known(reach(space["two"]).digest)
     assert reach(space["node"]).digest == reach(space["node"]).digest
+
+
+def test_a_digest_does_not_depend_on_what_was_asked_before() -> None:
+    source = """
+class Box: pass
+box, other = Box(), Box()
+def one(): return box.fn
+def two(): return other.fn
+box.fn, other.fn = two, one
+"""
+    first, second = define(source), define(source)
+    found = reach(first["one"]).digest, reach(first["two"]).digest
+    assert (reach(second["two"]).digest, reach(second["one"]).digest) == found[::-1]
+    assert (reach(first["one"]).digest, reach(first["two"]).digest) == found
+
+
+def test_what_a_function_in_a_table_reads_is_named() -> None:
+    found = reach(define("K = 1\nT = {'a': [lambda x: x + K]}\ndef node(raw): return T['a'][0](raw)")["node"])
+    assert names(found, "constant") == ["K", "T"]
 
 
 def test_names_of_locals_count_only_where_something_can_see_them() -> None:

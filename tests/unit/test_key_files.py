@@ -35,12 +35,17 @@ def read_numpy(path: str) -> object:
     return numpy.loadtxt(path, delimiter=",", skiprows=1)
 
 
+def read_csv() -> object:
+    with open("a.csv", newline="") as file:
+        return list(csv.reader(file))
+
+
 READERS: dict[str, Callable[[], object]] = {
     "open": lambda: open("a.csv").close(),
     "binary": lambda: open(b"a.csv", "rb").close(),
     "pathlib": lambda: Path("a.csv").read_text(),
     "os.open": lambda: os.close(os.open("a.csv", os.O_RDONLY)),
-    "csv": lambda: list(csv.reader(Path("a.csv").open())),
+    "csv": read_csv,
     "read and write": lambda: open("a.csv", "r+").close(),
     "pandas": lambda: read_pandas("a.csv"),
     "pandas in Python": lambda: read_pandas("a.csv", engine="python"),

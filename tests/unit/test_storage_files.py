@@ -165,6 +165,32 @@ def test_a_disk_error_at_any_step_leaves_nothing_half_written(
         np.testing.assert_array_equal(back["a"], VALUE["a"])
 
 
+def test_publishing_never_replaces_what_is_there(fs: Watched, tmp_path: Path) -> None:
+    fs.publish(tmp_path / "a", [b"first"])
+    with pytest.raises(FileExistsError):
+        fs.publish(tmp_path / "a", [b"second"])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"first")]
+    fs.write(tmp_path / "a", [b"sec", b"ond"])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"second")]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_publishing_works_where_files_cannot_have_two_names(
+    fs: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    if taken:
+        (tmp_path / "a").write_bytes(b"first")
+        with pytest.raises(FileExistsError):
+            fs.publish(tmp_path / "a", [b"second"])
+    else:
+        fs.publish(tmp_path / "a", [b"first"])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"first")]
+
+
 def test_an_interrupt_while_writing_leaves_nothing_behind(store: DiskStore, fs: Watched, tmp_path: Path) -> None:
     fs.breaks = lambda count: KeyboardInterrupt() if fs.operations()[-1:] == ["append"] else None  # type: ignore
     with pytest.raises(KeyboardInterrupt):

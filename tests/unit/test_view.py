@@ -10,19 +10,23 @@ import re
 import struct
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dagbook.backends.inline import InlineBackend
+from dagbook.engine.driver import Driver, Environment
 from dagbook.engine.events import NO_NODE, Kind, Log
+from dagbook.engine.plan import make_plan
 from dagbook.engine.ports import Summary
 from dagbook.engine.run import Run
 from dagbook.graph.node import Node, NodeOptions
 from dagbook.notebook import summaries
 from dagbook.notebook.picture import STATUS, Picture
 from dagbook.notebook.view import View
-from dagbook.session import Session
+from dagbook.session import Session, SystemClock
 
 PROTOCOL = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
 
@@ -229,8 +233,13 @@ def test_snapshot_and_changes_give_the_final_state() -> None:
     assert not page.wants_snapshot
     assert page.state() == fresh(view).state()
     assert by_name(page) == {
-        **{"items": "ran", "half": "failed", "total": "skipped", "other": "ran"},
-        **{'half["p"]': "ran", 'half["q"]': "failed", 'half["r"]': "ran"},
+        "items": "ran",
+        "half": "failed",
+        "total": "skipped",
+        "other": "ran",
+        'half["p"]': "ran",
+        'half["q"]': "failed",
+        'half["r"]': "ran",
     }
     notes = {n["name"]: n.get("note") for n in page.nodes}
     assert notes['half["q"]'] == "ValueError"
@@ -454,15 +463,7 @@ def _until(true: Any) -> None:
 # -- many events
 
 
-class Clock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
-
-
-def burst(count: int) -> tuple[Session, View, Recorder, Any]:
+def burst(count: int) -> tuple[View, Recorder, Any]:
     """A run of ``count`` nodes, begun but not driven: its events are given by the test."""
 
     def origin() -> int:
@@ -473,22 +474,16 @@ def burst(count: int) -> tuple[Session, View, Recorder, Any]:
 
     session = session_of(node(origin), *(node(each, f"n{i}") for i in range(count - 1)))
     view, recorder = watched(session)
-    heard: list[Any] = []
-    session.observers.append(lambda run: heard.append(run) or (lambda *_: None))
-    from dagbook.engine.driver import Driver, Environment  # the real ones, never driven
-    from dagbook.engine.plan import make_plan
-
     decider = session._decider()
     plan = make_plan(decider, range(count))
-    environment = Environment(
-        session._store, session.journal, Clock(), None, session._workers_for(2), None, [], str  # type: ignore[arg-type]
-    )
-    run = Run(Driver(plan, decider, environment), None, ())  # type: ignore[arg-type]
-    return session, view, recorder, run
+    pool, lane, capture = session._workers_for(2), InlineBackend(), nullcontext
+    environment = Environment(session._store, session.journal, SystemClock(), lane, pool, capture, [], str)
+    run = Run(Driver(plan, decider, environment), lane, ())
+    return view, recorder, run
 
 
 def test_ten_thousand_events_take_few_messages_and_a_listener_is_quick() -> None:
-    session, view, recorder, run = burst(5_000)
+    view, recorder, run = burst(5_000)
     listener = view.begin(run)
     log: Log = run.log
     at = len(recorder.messages)
@@ -512,7 +507,7 @@ def test_ten_thousand_events_take_few_messages_and_a_listener_is_quick() -> None
 
 
 def test_messages_keep_to_thirty_a_second() -> None:
-    session, view, recorder, run = burst(50)
+    view, recorder, run = burst(50)
     listener = view.begin(run)
     log: Log = run.log
     at = len(recorder.messages)
@@ -527,7 +522,7 @@ def test_messages_keep_to_thirty_a_second() -> None:
 
 
 def test_the_saved_state_of_a_thousand_nodes_is_small_and_whole() -> None:
-    session, view, recorder, run = burst(1_000)
+    view, recorder, run = burst(1_000)
     view.begin(run)
     text, status, times = recorder.kept[-1]
     assert len(json.dumps(text)) + (len(status) + len(times)) * 4 / 3 <= 64_000
@@ -538,7 +533,7 @@ def test_the_saved_state_of_a_thousand_nodes_is_small_and_whole() -> None:
 
 
 def test_a_run_of_twelve_hours_and_more_still_encodes() -> None:
-    session, view, recorder, run = burst(3)
+    view, recorder, run = burst(3)
     listener = view.begin(run)
     seq = run.log.add(Kind.NODE_STARTED, 0, 10**9)
     listener(run.log, seq, seq + 1)
@@ -638,7 +633,8 @@ def test_a_value_is_told_by_its_shape_and_only_numbers_by_themselves(summary: Su
 
 
 def test_sizes_and_counts_have_at_most_three_digits() -> None:
-    assert [summaries.size(n) for n in (0, 10, 51_200, 51_200_000, 999_600)] == ["", "10 B", "51.2 kB", "51.2 MB", "1.0 MB"]
+    sizes = [summaries.size(n) for n in (0, 10, 51_200, 51_200_000, 999_600)]
+    assert sizes == ["", "10 B", "51.2 kB", "51.2 MB", "1.0 MB"]
     assert [summaries.short(n) for n in (7, 999, 1_234, 99_940, 999_600)] == ["7", "999", "1.23k", "99.9k", "1.00M"]
 
 

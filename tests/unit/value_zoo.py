@@ -56,7 +56,7 @@ class Point:
 
 
 class Slot:
-    __slots__ = ("a", "b", "__weakref__")
+    __slots__ = ("__weakref__", "a", "b")
 
     def __init__(self, *values: Any) -> None:
         for name, value in zip("ab", values, strict=False):
@@ -97,7 +97,7 @@ class Meters(float):
 
 
 class Table(pd.DataFrame):
-    _metadata = ["source"]
+    _metadata = ["source"]  # noqa: RUF012 (as pandas has it)
 
     @property
     def _constructor(self):
@@ -241,7 +241,7 @@ ZOO: dict[str, Any] = {
     "Path": lambda: pathlib.Path("a/b"),
     "date": lambda: dt.date(2020, 1, 2),
     "datetime": lambda: dt.datetime(2020, 1, 2, 3),
-    "datetime utc": lambda: dt.datetime(2020, 1, 2, 3, tzinfo=dt.timezone.utc),
+    "datetime utc": lambda: dt.datetime(2020, 1, 2, 3, tzinfo=dt.UTC),
     "datetime zone": lambda: dt.datetime(2020, 1, 2, 3, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
     "timedelta": lambda: dt.timedelta(3),
     "pattern": lambda: re.compile("a+", re.I),
@@ -361,7 +361,19 @@ def _frames() -> list[Any]:
 
 
 DIFFERENT: dict[str, Any] = {
-    "scalars": lambda: [1, True, 1.0, "1", b"1", 1 + 0j, None, np.int64(1), np.float64(1), decimal.Decimal(1), Color.RED],
+    "scalars": lambda: [
+        1,
+        True,
+        1.0,
+        "1",
+        b"1",
+        1 + 0j,
+        None,
+        np.int64(1),
+        np.float64(1),
+        decimal.Decimal(1),
+        Color.RED,
+    ],
     "zeros": lambda: [0, False, 0.0, -0.0, "", b"", (), [], {}, set(), frozenset(), bytearray(), ..., "0"],
     "containers": lambda: [[1, 2], (1, 2), {1: 2}, {1, 2}, frozenset({1, 2}), collections.deque([1, 2]), Pair(1, 2)],
     "order": lambda: [{"a": 1, "b": 2}, {"b": 2, "a": 1}],
@@ -374,13 +386,21 @@ DIFFERENT: dict[str, Any] = {
     "times": lambda: [
         dt.datetime(2020, 1, 1),
         dt.datetime(2020, 1, 1, fold=1),
-        dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc),
+        dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
         dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
         dt.date(2020, 1, 1),
         pd.Timestamp(2020, 1, 1),
         np.datetime64("2020-01-01"),
     ],
-    "objects": lambda: [Point(1, 2), Point(2, 1), Slot(1, 2), Slot(1), Pair(1, 2), Attrs(1, {2}), types.SimpleNamespace(x=1, y=2)],
+    "objects": lambda: [
+        Point(1, 2),
+        Point(2, 1),
+        Slot(1, 2),
+        Slot(1),
+        Pair(1, 2),
+        Attrs(1, {2}),
+        types.SimpleNamespace(x=1, y=2),
+    ],
     "models": lambda: [Model(x=1), Model(x=1, y=[]), Model(x=1, y=["a"]), Model(x=2)],
     "subclasses": lambda: [Words([1]), [1], Tags({1}), {1}, Meters(1.5), 1.5],
     "set attributes": lambda: _changed(lambda: Tags({1}), lambda tags: setattr(tags, "note", 1) or tags),
@@ -426,10 +446,10 @@ DIFFERENT: dict[str, Any] = {
         pd.Series([pd.NA, 1], dtype=object),
     ],
     "string columns": lambda: [
-        pd.Series(["ab", "c"]),
-        pd.Series(["a", "bc"]),
-        pd.Series(["ab", None]),
-        pd.Series(["ab", ""]),
+        pd.Series(["ab", "c"], dtype="string[pyarrow]"),
+        pd.Series(["a", "bc"], dtype="string[pyarrow]"),
+        pd.Series(["ab", None], dtype="string[pyarrow]"),
+        pd.Series(["ab", ""], dtype="string[pyarrow]"),
         pd.Series(["ab", "c"], dtype=object),
         pd.Series(["ab", "c"], dtype="string[python]"),
         pd.Series(["ab", "c"], dtype="category"),
@@ -488,14 +508,31 @@ DIFFERENT: dict[str, Any] = {
         _learnt(HistGradientBoostingRegressor(max_iter=2, random_state=0)),
         _learnt(HistGradientBoostingRegressor(max_iter=3, random_state=0)),
     ],
-    "figures": lambda: [figure(), figure(1 + 1e-9), figure(title="other"), Figure(), figure().axes[0], figure().axes[1]],
+    "figures": lambda: [
+        figure(),
+        figure(1 + 1e-9),
+        figure(title="other"),
+        Figure(),
+        figure().axes[0],
+        figure().axes[1],
+    ],
     "constrained figures": lambda: [
         figure(layout="constrained"),
         figure(1 + 1e-9, layout="constrained"),
         figure(title="other", layout="constrained"),
     ],
-    "images": lambda: [Image.new("RGB", (2, 3)), Image.new("RGB", (3, 2)), Image.new("RGB", (2, 3), (0, 0, 1)), Image.new("L", (2, 3))],
-    "partials": lambda: [functools.partial(int, base=3), functools.partial(int, base=4), functools.partial(float, base=3), int],
+    "images": lambda: [
+        Image.new("RGB", (2, 3)),
+        Image.new("RGB", (3, 2)),
+        Image.new("RGB", (2, 3), (0, 0, 1)),
+        Image.new("L", (2, 3)),
+    ],
+    "partials": lambda: [
+        functools.partial(int, base=3),
+        functools.partial(int, base=4),
+        functools.partial(float, base=3),
+        int,
+    ],
     "bound methods": lambda: ["a".upper, "b".upper, "a".lower, Point(1, 2).__repr__, Point(1, 3).__repr__],
 }
 """Each makes values, no two of which have equal content."""
@@ -514,7 +551,15 @@ def _deep_frame() -> list[Any]:
         one_by_one[name] = whole[name].to_numpy().copy()
     wider = pd.concat([whole, whole.rename(columns=str.upper)], axis=1)
     longer = pd.concat([whole, whole], ignore_index=True)
-    return [whole, whole.copy(), one_by_one, wider[["a", "b", "c"]], longer.iloc[:6], longer[:6].copy(), whole[::-1][::-1]]
+    return [
+        whole,
+        whole.copy(),
+        one_by_one,
+        wider[["a", "b", "c"]],
+        longer.iloc[:6],
+        longer[:6].copy(),
+        whole[::-1][::-1],
+    ]
 
 
 def _matrix_frame() -> list[Any]:
@@ -530,9 +575,9 @@ def _matrix_frame() -> list[Any]:
 
 def _string_series() -> list[Any]:
     words = ["one", None, "three", "four"]
-    whole = pd.Series(words)
-    joined = pd.concat([pd.Series(words[:1]), pd.Series(words[1:])], ignore_index=True)
-    return [whole, joined, pd.Series(["zero", *words])[1:].reset_index(drop=True), whole.copy()]
+    whole = pd.Series(words, dtype="string[pyarrow]")
+    joined = pd.concat([whole[:1], whole[1:]], ignore_index=True)
+    return [whole, joined, pd.Series(["zero", *words], dtype=whole.dtype)[1:].reset_index(drop=True), whole.copy()]
 
 
 def _arrow_chunks() -> list[Any]:
@@ -564,7 +609,8 @@ def _arrow_chunks() -> list[Any]:
 def _under_nulls() -> list[Any]:
     valid = pa.py_buffer(bytes([0b101]))
     return [
-        pa.Array.from_buffers(pa.int64(), 3, [valid, pa.py_buffer(np.array([1, noise, 3]).tobytes())]) for noise in (0, 99)
+        pa.Array.from_buffers(pa.int64(), 3, [valid, pa.py_buffer(np.array([1, noise, 3]).tobytes())])
+        for noise in (0, 99)
     ]
 
 
@@ -576,8 +622,7 @@ def _polars_chunks() -> list[Any]:
 
 def _sparse_notes() -> list[Any]:
     one, other = sp.csr_array(np.eye(3)), sp.csr_array(np.eye(3))
-    other.has_sorted_indices  # noqa: B018  (scipy keeps what it found out)
-    other.has_canonical_format  # noqa: B018
+    assert other.has_sorted_indices  # scipy keeps what it found out
     return [one, other]
 
 
@@ -616,7 +661,10 @@ SAME: dict[str, Any] = {
     "wide array layout": lambda: [np.ones((2, 700_000)).cumsum(1), np.asfortranarray(np.ones((2, 700_000)).cumsum(1))],
     "padding": _padding,
     "long doubles": _long_noise,
-    "masked or not": lambda: [pd.Series([1, None], dtype="Int64"), pd.Series([5, 1, None], dtype="Int64")[1:].reset_index(drop=True)],
+    "masked or not": lambda: [
+        pd.Series([1, None], dtype="Int64"),
+        pd.Series([5, 1, None], dtype="Int64")[1:].reset_index(drop=True),
+    ],
     "frame blocks": _deep_frame,
     "frame of a matrix": _matrix_frame,
     "pandas strings": _string_series,

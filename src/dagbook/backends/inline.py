@@ -22,6 +22,7 @@ class InlineBackend:
         """Make the calls on this thread until :meth:`close`. An interrupt of the waiting ends it with that interrupt."""
         while (call := self._queue.get()) is not None:
             call()
+        self._queue.put(None)  # who serves after the end finds the end
 
     def close(self) -> None:
         """Let :meth:`serve` return when it has made the calls it has."""

@@ -161,6 +161,7 @@ class Execution:
         name = f"cell {number} ({cut(line, 60)})"
         self._has_news = False
         self._screen.cell(number, len(self._cells), line)
+        self._client.kc.session.metadata = {"cellId": cell.get("id", f"cell-{number}")}  # as every front end does
         ok = False
         try:
             await self._watched(self._client.async_execute_cell(cell, index, execution_count=number), self._timeout)

@@ -6,7 +6,7 @@ The messages are those of ``js/src/protocol.ts``, as :mod:`dagbook.notebook.pict
 from __future__ import annotations
 
 import json
-from array import array
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +54,7 @@ class Graph:
         """Take one message of changes in. One that does not follow on is left out; a snapshot will come."""
         if message["seq"] != self._seq:
             return
-        events = array("I", bytes(buffer))
+        events = struct.unpack(f"<{2 * message['n']}I", buffer)
         records = list(message.get("rec", ()))
         for k in range(message["n"]):
             while records and records[0]["at"] <= k:

@@ -22,11 +22,12 @@ def run(path: Path, *, output: Path | None, timeout: float | None, kernel: str |
     document = files.read(path)
     target = output or path
     files.check_writable(target)
+    shown = screen(quiet)
     with Stop() as stop:
-        with screen(quiet) as shown:
+        execution = Execution(document, shown, stop, kernel=kernel, timeout=timeout)
+        with shown:
             if document.remark:
                 shown.say(document.remark)
-            execution = Execution(document, shown, stop, kernel=kernel, timeout=timeout)
             ending = asyncio.run(execution.run())
         if ending.message:
             _complain(ending.message)

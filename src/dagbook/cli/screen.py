@@ -74,6 +74,9 @@ class Live(Screen):
         from rich.live import Live as Drawn
         from rich.spinner import Spinner
 
+        self._title = "starting the kernel"
+        self._began = time.monotonic()
+        self._below: list[str] = []
         self._console = Console(highlight=False, soft_wrap=True)
         self._spinner: Any = Spinner("dots")
         self._drawn = Drawn(
@@ -83,9 +86,6 @@ class Live(Screen):
             transient=True,
             redirect_stderr=False,
         )
-        self._title = ""
-        self._began = 0.0
-        self._graph: Graph | None = None
 
     def __enter__(self) -> Screen:
         self._drawn.start()
@@ -99,20 +99,22 @@ class Live(Screen):
         self._console.print(line, markup=False)
 
     def cell(self, number: int, total: int, line: str) -> None:
-        self._title, self._began, self._graph = f"[{number}/{total}] {line}", time.monotonic(), None
+        self._title, self._began, self._below = f"[{number}/{total}] {line}", time.monotonic(), []
 
     def news(self, graph: Graph) -> None:
-        graph.settled()
-        self._graph = graph
+        width, running = self._console.width - 1, graph.running()
+        below = [cut(f"    {graph.counts()}", width)]
+        if running:
+            below.append(listed("    running: ", running, width))
+        self._below = below  # whole: the picture is drawn by another thread
 
     def cell_ended(self, ok: bool, graph: Graph | None) -> None:
         from rich.text import Text
 
-        mark = Text("✓ ", "green") if ok else Text("✗ ", "bold red")
-        self._console.print(mark.append(self._headed(), "default"))
+        headed, self._title = self._headed(), ""
+        self._console.print(Text.assemble(("✓ ", "green") if ok else ("✗ ", "bold red"), headed))
         if graph is not None:
             self._console.print(Text(f"    {graph.counts()}", "dim"))
-        self._title = ""
 
     def _headed(self) -> str:
         took = f"  {time.monotonic() - self._began:.1f} s"
@@ -125,13 +127,7 @@ class Live(Screen):
         if not self._title:
             return Text()
         self._spinner.update(text=Text(self._headed()))
-        if self._graph is None:
-            return self._spinner
-        width = self._console.width - 1
-        lines = [Text(cut(f"    {self._graph.counts()}", width), "dim")]
-        if running := self._graph.running():
-            lines.append(Text(listed("    running: ", running, width), "blue"))
-        return Group(self._spinner, *lines)
+        return Group(self._spinner, *(Text(line, "dim") for line in self._below))
 
 
 def screen(quiet: bool) -> Screen:

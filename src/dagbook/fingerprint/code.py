@@ -47,12 +47,12 @@ class _Memo:
 class _Walks(threading.local):
     """The objects that this thread is walking from, outermost first: data may hold the very function that reaches it.
 
-    ``cut`` is the outermost of these places that was met again.
+    A digest that was cut short there is remembered like any other: asked elsewhere, the data is fingerprinted again,
+    comes out otherwise, and so the function is walked anew.
     """
 
     def __init__(self) -> None:
         self.under_way: list[int] = []
-        self.cut = sys.maxsize
 
 
 _memos: dict[int, _Memo] = {}
@@ -80,9 +80,7 @@ def code_digest(value: Any) -> Digest:
     """The digest of a function, class or module that is met inside a value: of all that it can reach."""
     under_way = _walks.under_way
     if id(value) in under_way:
-        depth = under_way.index(id(value))
-        _walks.cut = min(_walks.cut, depth)
-        return leaf("cycle", str(len(under_way) - depth))
+        return leaf("cycle", str(len(under_way) - under_way.index(id(value))))
     return reach(value).digest
 
 
@@ -96,17 +94,14 @@ def _title(part: Part) -> Digest:
 
 
 def _walk(function: Any, place: Locate) -> Reach:
-    under_way, depth = _walks.under_way, len(_walks.under_way)
-    under_way.append(id(function))
+    _walks.under_way.append(id(function))
     try:
         walk = Walk(_space(function), place)
         parts = walk.root(function)
     finally:
-        under_way.pop()
-        whole = _walks.cut >= depth  # else it met an outer walk's function, and is true only inside of that
-        _walks.cut = sys.maxsize if not under_way else _walks.cut
+        _walks.under_way.pop()
     found = Reach(parts, digest_of(parts), tuple(walk.unseen), frozenset(walk.modules))
-    if whole and known(found.digest) and isinstance(function, FunctionType | type):
+    if known(found.digest) and isinstance(function, FunctionType | type):
         key = id(function)
         alive = weakref.ref(function, lambda _: _memos.pop(key, None))
         _memos[key] = _Memo(alive, place, found, walk.watch.checks)

@@ -9,7 +9,6 @@ from dagbook.fingerprint.arrays import memory
 from dagbook.fingerprint.parts import Digest
 from dagbook.fingerprint.plain import Node, Unknown, buffers
 
-
 _STEP = 1 << 15  # what is computed at a time stays in the cache
 
 

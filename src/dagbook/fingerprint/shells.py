@@ -29,7 +29,7 @@ _NAMED = (
     MemberDescriptorType,
     GetSetDescriptorType,
 )
-_TABLES = frozenset({list, tuple, dict, set, frozenset, MappingProxyType})
+TABLES = frozenset({list, tuple, dict, set, frozenset, MappingProxyType})
 _SMALL = 64
 
 
@@ -72,7 +72,7 @@ def _is_code(value: object) -> bool:
 
 def holds_code(value: Any, depth: int = 3) -> bool:
     """Whether a small builtin container holds functions, classes or modules."""
-    if type(value) not in _TABLES or len(value) > _SMALL or not depth:
+    if type(value) not in TABLES or len(value) > _SMALL or not depth:
         return False
     items = value.values() if isinstance(value, dict | MappingProxyType) else value
     return any(_is_code(each) or holds_code(each, depth - 1) for each in items)

@@ -35,7 +35,7 @@ from dagbook.fingerprint import origin
 from dagbook.fingerprint.bytecode import Chain, Import, Reading, read
 from dagbook.fingerprint.digests import ATOMS, atom, join, leaf
 from dagbook.fingerprint.parts import Digest, Part
-from dagbook.fingerprint.shells import LRU_CACHE, holds_code, inside, is_builtin, kind
+from dagbook.fingerprint.shells import LRU_CACHE, TABLES, holds_code, inside, is_builtin, kind
 from dagbook.fingerprint.text import Locate, innermost, told
 from dagbook.fingerprint.text import text as text_of
 from dagbook.fingerprint.value import fingerprint
@@ -310,7 +310,7 @@ class Walk:
             return join("enum", [leaf("name", name), self.content(value._value_)])
         if callable(value) and origin.of_class(type(value)) != origin.PROJECT and (name := self._well_known(value)):
             return leaf("installed", name)
-        inner = inside(value)
+        inner = self._table(value) if type(value) in TABLES else inside(value)
         if inner is not None:
             return join(type(value).__qualname__, map(self.content, inner))
         return self._data(value)

@@ -101,6 +101,14 @@ class Control:
 
         comm.get_comm_manager().register_target(TARGET, self._opened)
 
+    def close(self) -> None:
+        """Take no more of them."""
+        import comm
+
+        manager = comm.get_comm_manager()
+        if manager.targets.get(TARGET) == self._opened:
+            manager.unregister_target(TARGET, self._opened)
+
     def _opened(self, comm: Any, message: Mapping[str, Any]) -> None:
         route_by_sender(comm)
 

@@ -122,6 +122,7 @@ class View:
             self.session.observers.remove(self.begin)
         with self._lock:
             self._end()
+        self.control.close()
         for widget in (*self._lines, *([self._graph] if self._graph is not None else [])):
             widget.close()
         self._lines, self._graph = [], None

@@ -51,9 +51,9 @@ class DagWidget(anywidget.AnyWidget):  # type: ignore[misc]
     _css = STATIC / "widget.css" if HOT else t.Unicode().tag(sync=True)
 
     def __init__(self, view: View, **traits: Any) -> None:
+        self._graph = view
         if not HOT:
             traits |= {"_esm": bundle("widget.js"), "_css": bundle("widget.css")}
-        self._graph = view
         super().__init__(**traits)
         route_by_sender(self.comm)
         view.attach(self)

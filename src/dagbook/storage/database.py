@@ -30,6 +30,7 @@ class Database:
         self._state = threading.Condition(threading.Lock())
         self._idle: list[sqlite3.Connection] = []
         self._busy = 0
+        self._forking = False
         self._file = _identity(path)
         _open.add(self)
 
@@ -41,6 +42,8 @@ class Database:
         """
         self._check_there()
         with self._state:
+            while self._forking:
+                self._state.wait()
             self._busy += 1
             connection = self._idle.pop() if self._idle else None
         whole = False
@@ -109,11 +112,14 @@ class Database:
         return StoreError(f"the journal {self.path} cannot be used ({error}).")
 
     def _before_fork(self) -> None:
-        self._state.acquire()
+        self._state.acquire()  # held until after the fork
+        self._forking = True
         self._state.wait_for(lambda: not self._busy, BUSY_SECONDS)
         self._close()
 
     def _after_fork(self) -> None:
+        self._forking = False
+        self._state.notify_all()
         self._state.release()
 
 
