@@ -60,7 +60,7 @@ export class GraphModel {
   restore(saved: Saved, status: Bytes, times: Bytes): void {
     const { nodes, edges, run, lanes } = saved.doc;
     this.nodes = nodes.slice();
-    this.edges = edges.filter(([a, b]) => a !== b && a < nodes.length && b < nodes.length);
+    this.edges = proper(edges, nodes.length);
     this.lanes = lanes.slice();
     this.seq = saved.seq;
     this.resize(nodes.length);
@@ -223,6 +223,17 @@ export class GraphModel {
     }
     return family;
   }
+}
+
+/** Each edge once, none from a node to itself or to nowhere. */
+function proper(edges: [number, number][], n: number): [number, number][] {
+  const seen = new Set<number>();
+  return edges.filter(([a, b]) => {
+    const key = a * n + b;
+    if (a === b || a >= n || b >= n || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
 }
 
 function count(statuses: Status[]): Family {

@@ -76,6 +76,21 @@ export function busySteps(bars: Bar[]): [number, number][] {
   return steps;
 }
 
+/** At most a few steps a pixel: the highest count in it, then the last. */
+export function thinned(steps: [number, number][], perPixel: number): [number, number][] {
+  if (steps.length < 2000) return steps;
+  const out: [number, number][] = [];
+  for (let k = 0; k < steps.length; ) {
+    const until = steps[k][0] + perPixel;
+    let high = steps[k][1], last = k;
+    for (; last + 1 < steps.length && steps[last + 1][0] < until; last++) high = Math.max(high, steps[last + 1][1]);
+    out.push([steps[k][0], high]);
+    if (last > k) out.push([steps[last][0], steps[last][1]]);
+    k = last + 1;
+  }
+  return out;
+}
+
 const topOf = (m: GraphModel, i: number) => m.nodes[i].parent ?? i;
 
 /** What would shorten the run, in one sentence. */
@@ -108,19 +123,25 @@ export function axisStep(seconds: number, width: number): number {
 
 const axisText = (t: number) => (t < 60 ? `${Number(t.toFixed(3))} s` : t % 60 ? `${Math.floor(t / 60)}:${String(Math.floor(t % 60)).padStart(2, "0")}` : `${t / 60} min`);
 
-const LANE = 28, BAR = 18, TOP = 12, RIGHT = 24, BUSY = 28;
+const LANE = 28, BAR = 18, TOP = 12, RIGHT = 24, BUSY = 28, GROW_MS = 200;
 
 export class TimelinePicture {
   private bars: Bar[] = [];
+  private steps: [number, number][] = [];
   private tick = -1;
+  private drawn = -Infinity;
   private width = 0;
   hoverX = -1;
   constructor(private readonly m: GraphModel, private readonly look: () => { colors: Tokens; ruler: Ruler; hover: number; cursor: number; matched: ((i: number) => boolean) | null }) {}
 
   private refresh(): void {
-    if (this.tick === this.m.tick && !this.m.live) return;
+    const now = performance.now();
+    const growing = this.m.live && now - this.drawn > GROW_MS;
+    if (this.tick === this.m.tick && !growing) return;
     this.tick = this.m.tick;
+    this.drawn = now;
     this.bars = barsOf(this.m);
+    this.steps = busySteps(this.bars);
   }
 
   get empty(): boolean {
@@ -251,7 +272,7 @@ export class TimelinePicture {
     const { colors: c } = this.look();
     const base = f.bottom + 28 + BUSY, most = Math.max(1, f.lanes.length);
     let d = `M${f.left} ${base}`;
-    for (const [t, busy] of busySteps(this.bars)) d += `H${x(t).toFixed(1)}V${(base - (BUSY * busy) / most).toFixed(1)}`;
+    for (const [t, busy] of thinned(this.steps, f.end / f.span)) d += `H${x(t).toFixed(1)}V${(base - (BUSY * busy) / most).toFixed(1)}`;
     pen.path(`${d}V${base}Z`, { fill: c.track });
     pen.path(`M${f.left} ${base + 0.5}H${f.left + f.span}`, { stroke: c.edge });
     pen.text(f.left - 12, base - 2, "0", { size: 11, ink: c.t3, align: "right" });

@@ -122,16 +122,21 @@ class Notebook:
 
     page: Page
     name: str
+    folder: str
     errors: list[str] = field(default_factory=list)
 
     def command(self, name: str, **args: Any) -> None:
-        """Execute a command of JupyterLab, and do not wait for its end."""
+        """Execute a command of JupyterLab; :meth:`busy` until it has ended."""
         self.page.evaluate(
-            "([name, args]) => { window.jupyterapp.commands.execute(name, args); }", [name, args]
+            """([name, args]) => {
+                 window.testBusy = (window.testBusy || 0) + 1;
+                 const end = () => { window.testBusy -= 1; };
+                 window.jupyterapp.commands.execute(name, args).then(end, end); }""",
+            [name, args],
         )
 
-    def ready(self) -> None:
-        """Wait until the notebook's kernel is idle."""
+    def kernel_ready(self) -> None:
+        """Wait until the notebook is open and its kernel idle."""
         self.page.wait_for_function(
             """() => { const w = window.jupyterapp.shell.currentWidget;
                        const k = w && w.sessionContext && w.sessionContext.session && w.sessionContext.session.kernel;
@@ -140,23 +145,25 @@ class Notebook:
         )
 
     def busy(self) -> bool:
-        """Whether the kernel runs a cell."""
-        return bool(
-            self.page.evaluate(
-                "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
-            )
-        )
+        """Whether a cell that was asked for has not ended. (A kernel says idle after each message of a widget.)"""
+        return bool(self.page.evaluate("() => (window.testBusy || 0) > 0"))
+
+    def ready(self, seconds: float = 60) -> None:
+        """Wait until all cells that were asked for have ended."""
+        self.page.wait_for_function("() => !window.testBusy", timeout=seconds * 1000)
 
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
     def run_cell(self, index: int) -> None:
         """Run one cell, counted from 0, as its Run button does."""
-        self.page.evaluate(
-            "(i) => { const w = window.jupyterapp.shell.currentWidget; w.content.activeCellIndex = i;"
-            " window.jupyterapp.commands.execute('notebook:run-cell'); }",
-            index,
-        )
+        self.page.evaluate("(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index)
+        self.command("notebook:run-cell")
+
+    def restart_kernel(self) -> None:
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        self.page.wait_for_timeout(500)
+        self.kernel_ready()
 
     def edit(self, index: int, source: str) -> None:
         self.page.evaluate(
@@ -191,9 +198,7 @@ class Notebook:
 
     def save(self) -> dict[str, Any]:
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        return dict(json.loads((Path(self.folder) / self.name).read_text()))
-
-    folder: str = ""
+        return dict(json.loads((Path(self.folder, self.name)).read_text()))
 
 
 class Opener:
@@ -216,7 +221,7 @@ class Opener:
             (place / name).write_text(source)
         page = self._browser.new_page(viewport={"width": width, "height": height})
         self._pages.append(page)
-        notebook = Notebook(page, name, folder=str(place))
+        notebook = Notebook(page, name, str(place))
         page.on("console", lambda m: notebook.errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: notebook.errors.append(str(e)))
         page.goto(f"{self._lab.url}/lab/tree/{place.name}/{name}?reset")
@@ -226,7 +231,7 @@ class Opener:
                 "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
             )
         page.evaluate("() => window.jupyterapp.shell.collapseLeft && window.jupyterapp.shell.collapseLeft()")
-        notebook.ready()
+        notebook.kernel_ready()
         return notebook
 
     def close(self) -> None:

@@ -457,8 +457,7 @@ def test_killed_while_it_writes_the_notebook_is_the_old_one_or_the_new_one(
         time.sleep(delay)  # wherever it is by then
         writer.kill()
         writer.communicate()
-        now = nbformat.read(path, as_version=4)
-        seen.add(len(now.cells[0].source))
+        seen.add(len("".join(json.loads(path.read_bytes())["cells"][0]["source"])))
     assert seen <= {1, 5_000_000}
 
 
@@ -637,7 +636,7 @@ def test_the_graph_ends_right_whatever_messages_are_lost(lost: set[int]) -> None
     session.dag.define([Node.of(numbers), Node.of(inverse, "inverse", each), Node.of(after), Node.of(other)])
     view, watch = View(session), Watch()
     view.attach(Comm(watch, lost))
-    session.run(observers=[view.begin])
+    session.run()
     view.finish()
     graph, bad = watch.graph, 'inverse["x␛[2J‹202e›"]'
     assert graph.counts() == "4 nodes: 1 failed, 1 skipped, 2 ran"

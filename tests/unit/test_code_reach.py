@@ -166,6 +166,17 @@ def test_an_installed_package_counts_by_name_and_version_and_is_not_read() -> No
     assert len(found.parts) == 5  # code, np, svd, package, Python
 
 
+def test_a_package_has_one_version_whether_it_is_loaded_or_not() -> None:
+    script = "{}; from dagbook.fingerprint.origin import version; print(version('sklearn'))"
+    found = set()
+    for first in ("pass", "import sklearn"):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", script.format(first)]
+        found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    sklearn = pytest.importorskip("sklearn")
+    assert found == {f"sklearn {sklearn.__version__}\n"}
+
+
 def test_the_standard_library_needs_no_part_of_its_own_but_its_modules_are_told() -> None:
     found = reach(define("import random, os.path\ndef node(): return os.path.join(random.random())")["node"])
     assert names(found, "package") == []
@@ -278,7 +289,7 @@ def test_data_that_holds_the_function_that_reads_it_ends() -> None:
     space = define(source + "def two(): return T, box")
     assert known(reach(space["node"]).digest)
     assert known(reach(space["two"]).digest)
-    assert reach(space["node"]).digest == reach(space["node"]).digest
+    assert reach(space["node"]) is reach(space["node"])
 
 
 def test_a_digest_does_not_depend_on_what_was_asked_before() -> None:

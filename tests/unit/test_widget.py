@@ -216,7 +216,7 @@ def test_closing_frees_widgets_and_the_view() -> None:
         gone.append(weakref.ref(view))
     del view, session
     for thread in threading.enumerate():
-        if thread.name.startswith("dagbook"):
+        if thread.name == "dagbook view":
             thread.join(5)
     gc.collect()
     assert not ipywidgets_widget._instances

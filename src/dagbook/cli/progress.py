@@ -72,9 +72,10 @@ class Graph:
             self.run = record["run"]
         elif record["k"] == "expand":
             owner, labels = record["parent"], record["labels"]
-            self.names += [visible(child_name(self.names[owner], str(label))) for label in labels]
-            self.parent += [owner] * len(labels)
-            self.status += bytes(len(labels))
+            place = slice(record["first"], record["first"] + len(labels))
+            self.names[place] = [visible(child_name(self.names[owner], str(label))) for label in labels]
+            self.parent[place] = [owner] * len(labels)
+            self.status[place] = bytes(len(labels))
 
     # -- what is said of it
 

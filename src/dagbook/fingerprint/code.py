@@ -45,7 +45,7 @@ class _Memo:
 
 
 class _Walks(threading.local):
-    """The objects that this thread is walking from, outermost first: data may hold the very function that reaches it.
+    """The objects that this thread is asking about, outermost first: data may hold the very function that reaches it.
 
     A digest that was cut short there is remembered like any other: asked elsewhere, the data is fingerprinted again,
     comes out otherwise, and so the function is walked anew.
@@ -67,13 +67,13 @@ def reach(function: Any, *, place: Locate = text.place) -> Reach:
     is fingerprinted again each time. ``place`` tells people where a code object stands (``cell 3``).
     """
     memo = _memos.get(id(function))
-    if memo is not None and memo.alive() is function and memo.place == place:
-        for check in memo.checks:
-            if not check():
-                break
-        else:
+    _walks.under_way.append(id(function))
+    try:
+        if memo is not None and memo.alive() is function and memo.place == place and _holds(memo.checks):
             return memo.reach
-    return _walk(function, place)
+        return _walk(function, place)
+    finally:
+        _walks.under_way.pop()
 
 
 def code_digest(value: Any) -> Digest:
@@ -93,13 +93,13 @@ def _title(part: Part) -> Digest:
     return leaf(part.kind, "" if part.kind in UNNAMED else part.name)
 
 
+def _holds(checks: Sequence[Check]) -> bool:
+    return all(check() for check in checks)
+
+
 def _walk(function: Any, place: Locate) -> Reach:
-    _walks.under_way.append(id(function))
-    try:
-        walk = Walk(_space(function), place)
-        parts = walk.root(function)
-    finally:
-        _walks.under_way.pop()
+    walk = Walk(_space(function), place)
+    parts = walk.root(function)
     found = Reach(parts, digest_of(parts), tuple(walk.unseen), frozenset(walk.modules))
     if known(found.digest) and isinstance(function, FunctionType | type):
         key = id(function)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import site
@@ -142,17 +141,20 @@ def version(top: str) -> str:
 
 
 def _version(top: str) -> str:
-    module = sys.modules.get(top)
-    said = vars(module).get("__version__") if module is not None else None
-    if isinstance(said, str):
-        return str(said)
+    """The version by its metadata; where package and import have different names, the module itself may tell it."""
+    from importlib import metadata  # slow to import, and seldom needed
+
     try:
-        return importlib.metadata.version(top)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        owners = sorted(set(_distributions().get(top, ())))
-        return ", ".join(f"({owner} {importlib.metadata.version(owner)})" for owner in owners)
+        return metadata.version(top)
+    except (metadata.PackageNotFoundError, ValueError):
+        module = sys.modules.get(top)
+        said = vars(module).get("__version__") if module is not None else None
+        owners = sorted(set(_distributions().get(top, ()))) if not isinstance(said, str) else []
+        return ", ".join(map(metadata.version, owners)) if owners else str(said or "")
 
 
 @cache
 def _distributions() -> Mapping[str, list[str]]:
-    return importlib.metadata.packages_distributions()
+    from importlib import metadata
+
+    return metadata.packages_distributions()
