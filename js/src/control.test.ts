@@ -67,6 +67,21 @@ test("a kernel is gone when the page says so, when it is dead, or when it is fre
   expect([gone({ kernel: null }), gone({ kernel: { status: "dead" } }), gone({ kernel: { status: "idle" } }), gone(undefined), gone({ kernel: { status: "busy" } })]).toEqual([true, true, true, true, false]);
 });
 
+test("a restart ends the widget's kernel at once, though a new one comes", () => {
+  let slot: (sender: unknown, status: unknown) => void = () => undefined;
+  const signal = { connect: (f: typeof slot) => void (slot = f), disconnect: () => void (slot = () => undefined) };
+  const { control } = setting({ kernel: { status: "idle", statusChanged: signal } });
+  control.hello();
+  control.received({ t: "ack", of: "hello" });
+  slot(null, "busy");
+  expect(control.gone).toBe(false);
+  slot(null, "restarting");
+  expect(control.gone).toBe(true);
+  slot(null, "idle");
+  control.check();
+  expect(control.gone).toBe(true);
+});
+
 test("any word from the kernel brings it back", () => {
   const { control } = setting();
   control.hello();

@@ -17,7 +17,14 @@ export interface Kernel {
   isDisposed?: boolean;
   createComm?(target: string): PageComm;
   interrupt?(): Promise<unknown>;
+  statusChanged?: Signal;
+  disposed?: Signal;
 }
+
+/** A signal of the page's kernel handle. */
+interface Signal { connect(slot: Slot): unknown; disconnect(slot: Slot): unknown }
+type Slot = (sender: unknown, status: unknown) => void;
+const ENDS: ReadonlySet<unknown> = new Set(["restarting", "autorestarting", "dead", "terminating"]);
 
 type Command = "cancel" | "pause" | "resume" | "run";
 /** sent: waiting for an answer; heard: the kernel knows; silent: no answer, so the last means is offered. */
@@ -72,15 +79,33 @@ export class Control {
   }
 
   hello(): void {
+    this.heardOf = this.kernel ?? null;
+    this.heardOf?.statusChanged?.connect(this.statusChanged);
+    this.heardOf?.disposed?.connect(this.ends);
     this.send({ t: "hello" });
     this.check();
   }
+
+  private heardOf: Kernel | null = null;
+  private ended = false;
+
+  private statusChanged = (_: unknown, status: unknown): void => {
+    if (ENDS.has(status)) this.ends();
+  };
+
+  /** The kernel that knew this widget is no more; one that comes in its place does not know it. */
+  private ends = (): void => {
+    this.ended = true;
+    this.answered = false;
+    this.comm = null;
+    this.check();
+  };
 
   /** Looks whether there is a kernel: by what the page says, else by whether it answers. */
   check = (): void => {
     clearTimeout(this.watch);
     const kernel = this.kernel;
-    if (this.disconnected() || kernel === null || (kernel && dead(kernel))) return this.setLost(true);
+    if (this.ended || this.disconnected() || kernel === null || (kernel && dead(kernel))) return this.setLost(true);
     if (this.answered) return this.setLost(false);
     this.watch = setTimeout(() => {
       if (this.answered) return;
@@ -93,6 +118,7 @@ export class Control {
   /** Any word from the kernel. */
   received(message: FromKernel): void {
     this.answered = true;
+    this.ended = false;
     if (this.lost && !this.disconnected()) this.setLost(false);
     if (message.t === "ack" && this.pending?.command === message.of) {
       this.pending = { command: this.pending.command, stage: "heard" };
@@ -168,5 +194,7 @@ export class Control {
   dispose(): void {
     this.stopTimers();
     clearTimeout(this.watch);
+    this.heardOf?.statusChanged?.disconnect(this.statusChanged);
+    this.heardOf?.disposed?.disconnect(this.ends);
   }
 }

@@ -1,6 +1,6 @@
 // What is known of one node: why it ran or did not, its code or traceback, its inputs, output and past. Below the graph.
 
-import { glyphIcon, h, icon, s } from "./dom";
+import { glyphIcon, h, icon, roving, s } from "./dom";
 import { cardText, cutOffBy, dams } from "./facts";
 import { BAD, WORD } from "./glyphs";
 import type { GraphModel } from "./model";
@@ -15,12 +15,14 @@ type Row = { cells: (string | Node | null)[]; kinds?: string[]; changed?: boolea
 export class Details {
   readonly el = h("div", { class: "dag-det", role: "region" });
   private drawn = "";
+  private readonly settle: () => void;
 
   constructor(
     private readonly m: GraphModel,
     private readonly on: { act(act: DetailAct, name: string): void; select(name: string): void; canGo(i: number): boolean },
   ) {
     this.el.hidden = true;
+    this.settle = roving(this.el, "button");
   }
 
   hide(): void {
@@ -44,6 +46,7 @@ export class Details {
     const columns = (m.kids.has(i) ? this.family(i, known) : this.columns(i, known)).filter((col) => col.length);
     const count = ["one", "one", "two", ""][Math.min(3, columns.length)];
     this.el.replaceChildren(this.head(i, known, locked), h("div", { class: `dag-cols ${count}` }, columns.map((col) => h("div", { class: "dag-col" }, col))));
+    this.settle();
     if (same) this.el.querySelectorAll(".dag-col").forEach((col, k) => (col.scrollTop = scrolled[k] ?? 0));
     if (focused !== null) [...this.el.querySelectorAll<HTMLElement>("button")].find((b) => b.textContent === focused)?.focus();
   }

@@ -5,7 +5,7 @@ import { cardText, damNote, dams, type EdgeKind } from "./facts";
 import { hit } from "./filter";
 import { BAD, QUIET } from "./glyphs";
 import type { Family, GraphModel } from "./model";
-import { drawGlyph, type Line, type Pen, type Ruler } from "./pen";
+import { drawGlyph, type Line, type Pen, type Ruler, type Type } from "./pen";
 import type { Status } from "./protocol";
 import { CARD_HEIGHT, cellRect, type Rect, type Scene, type Unfold } from "./scene";
 import { elideEnd, elideMiddle, plain } from "./text";
@@ -98,8 +98,10 @@ function drawDams(pen: Pen, m: GraphModel, scene: Scene, look: Look): void {
     const c = scene.deck.cardOf[dam.node];
     const { x, y, w, h } = scene.rect(c);
     const right = x + w, middle = y + CARD_HEIGHT / 2;
-    pen.path(`M${right} ${middle}H${right + 7}`, { stroke: colors.run, width: 2 });
-    pen.rect(right + 6.5, middle - 10, 3, 20, { fill: colors.t1 }, 0.5);
+    const dim = look.matched !== null && !look.matched(dam.node);
+    pen.path(`M${right} ${middle}H${right + 7}`, { stroke: dim ? colors.line : colors.run, width: 2 });
+    pen.rect(right + 6.5, middle - 10, 3, 20, { fill: dim ? colors.edge : colors.t1 }, 0.5);
+    if (dim) continue;
     const note = damNote(dam);
     const widest = Math.max(...note.map((line, k) => ruler.measure(line, 12, k ? 400 : 500)));
     const area = { x: right - 2 - widest, y: y + h + 4, w: widest + 4, h: note.length * 16 + 2 };
@@ -134,10 +136,13 @@ function drawCard(pen: Pen, m: GraphModel, card: Card, rect: Rect, unfold: Unfol
   drawName(pen, card, rect, { dim, quiet }, look);
   drawSecondLine(pen, m, card, rect, status, dim, look);
   if (!dim) drawBar(pen, m, card, rect, status, open, look);
-  if (open) drawUnfolded(pen, m, rect, unfold, look);
+  if (open) drawUnfolded(pen, m, rect, unfold, dim ? { ...look, colors: faded(c) } : look);
   const cursor = node >= 0 && node === look.cursor || node < 0 && card.members[0] === look.cursor;
   if (cursor) pen.rect(x - 2, y - 2, w + 4, h + 4, { stroke: c.run, width: 2 }, 3);
 }
+
+/** For what a filter leaves out: no colour, but the same contrast of text. */
+const faded = (c: Tokens): Tokens => ({ ...c, run: c.edge, fail: c.edge, stale: c.edge, t1: c.t3, runw: c.bg, failw: c.bg });
 
 function groupShare(m: GraphModel, card: Card): number {
   const f = groupFamily(m, card);
@@ -148,7 +153,17 @@ function drawName(pen: Pen, card: Card, { x, y, w }: Rect, { dim, quiet }: { dim
   if (look.zoom < 0.6) return;
   const weight = dim ? 400 : 500, ink = dim ? look.colors.t3 : quiet ? look.colors.t2 : look.colors.t1;
   const fitted = elideMiddle(plain(card.title), w - 34, (t) => look.ruler.measure(t, 13, weight));
-  pen.text(x + 26, y + 17.5, fitted, { size: 13, weight, ink });
+  drawMarked(pen, x + 26, y + 17.5, fitted, { size: 13, weight, ink }, dim ? "" : look.search, look.ruler);
+}
+
+/** A name in which the part that was searched for is underlined and heavier. */
+export function drawMarked(pen: Pen, x: number, y: number, name: string, type: Type, search: string, ruler: Ruler): void {
+  let at = x;
+  for (const [k, part] of (hit(name, search) ?? [name]).entries()) {
+    const weight = k === 1 ? 600 : type.weight;
+    pen.text(at, y, part, { ...type, weight, underline: k === 1 });
+    at += ruler.measure(part, type.size, weight);
+  }
 }
 
 function drawSecondLine(pen: Pen, m: GraphModel, card: Card, { x, y, w }: Rect, status: Status, dim: boolean, look: Look): void {
@@ -235,11 +250,6 @@ function drawRow(pen: Pen, m: GraphModel, i: number, { x, y, w }: Rect, look: Lo
   drawGlyph(pen, c, x, y + 4, status, { share: m.share(i), turn: look.turn });
   const time = cardText(m, i).right;
   const name = elideMiddle(plain(m.nodes[i].name), w - 24 - ruler.measure(time, 11), (t) => ruler.measure(t, 12, 600));
-  let at = x + 18;
-  for (const [k, part] of (hit(name, look.search) ?? [name]).entries()) {
-    const marked = k === 1, weight = marked ? 600 : 400;
-    pen.text(at, y + 14, part, { size: 12, weight, ink: c.t1, underline: marked });
-    at += ruler.measure(part, 12, weight);
-  }
+  drawMarked(pen, x + 18, y + 14, name, { size: 12, ink: c.t1 }, look.search, ruler);
   if (time) pen.text(x + w, y + 14, time, { size: 11, ink: c.t3, align: "right" });
 }

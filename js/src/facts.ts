@@ -94,7 +94,7 @@ function leftToRun(m: GraphModel, i: number): string {
   const expected = m.expected(i);
   if (!expected) return "running";
   const left = expected - m.took(i);
-  return left > 0.5 ? `${estimate(left)} left` : "about to end";
+  return left > 0.5 ? `${estimate(left)} left` : left > -0.5 ? "~1 s left" : "overdue";
 }
 
 function rightText(m: GraphModel, i: number, status: Status, family?: Family): { right: string; rightInk: CardText["rightInk"] } {

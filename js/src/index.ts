@@ -10,7 +10,7 @@ import { Widget } from "./widget";
 interface View { model: Host; el: HTMLElement }
 
 function lineView({ model, el }: View): () => void {
-  const root = h("div", { class: "dagbook dagline", role: "status" });
+  const root = h("div", { class: "dagbook dagline" });
   el.append(root);
   const theme = () => applyTheme(root, readTheme(root));
   const draw = () => drawLine(root, model.get("line") as Line);

@@ -22,11 +22,11 @@ export class Keyboard {
     const name = w.selected ?? m.nodes[w.cursor]?.name;
     const act: { [key: string]: (() => void) | undefined } = {
       "/": () => w.focusSearch(), "1": () => w.setView("graph", true), "2": () => w.setView("list", true), "3": () => w.setView("timeline", true),
-      "0": () => w.act("fit"), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), "−": () => this.zoom(0.8),
-      R: () => w.act("run"), p: () => w.act(m.run.state === "running" ? "pause" : "resume"),
-      r: name ? () => w.detailAct("run", name) : undefined, F: name ? () => w.detailAct("force", name) : undefined,
-      g: name ? () => w.detailAct("cell", name) : undefined,
-      d: name && BAD.has(m.of(m.byName.get(name)!)) ? () => w.detailAct("debug", name) : undefined,
+      "0": () => w.actions.act("fit"), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), "−": () => this.zoom(0.8),
+      R: () => w.actions.act("run"), p: () => w.actions.act(m.run.state === "running" ? "pause" : "resume"),
+      r: name ? () => w.actions.onNode("run", name) : undefined, F: name ? () => w.actions.onNode("force", name) : undefined,
+      g: name ? () => w.actions.onNode("cell", name) : undefined,
+      d: name && BAD.has(m.of(m.byName.get(name)!)) ? () => w.actions.onNode("debug", name) : undefined,
       n: () => this.next(1), N: () => this.next(-1), Escape: () => this.escape(),
     };
     if (act[event.key]) this.done(event, act[event.key]!);
@@ -59,7 +59,7 @@ export class Keyboard {
     const { w } = this, now = performance.now();
     const twice = now - this.lastEscape < TWICE_MS;
     this.lastEscape = now;
-    if (twice && w.m.live) return w.act("cancel");
+    if (twice && w.m.live) return w.actions.act("cancel");
     if (w.selected !== null) {
       w.select(null);
       w.focusView();
@@ -148,8 +148,7 @@ export class Keyboard {
     const { c, cell } = w.graph.place(w.cursor);
     if (c < 0) return this.set(this.order()[0]);
     if (this.moveInGrid(c, cell, dx, dy)) return;
-    const { x, y, column, order, edges } = w.graph.scene.now;
-    void x;
+    const { y, column, order, edges } = w.graph.scene.now;
     if (dy) return this.set(this.nodeOf(column.findIndex((k, i) => k === column[c] && order[i] === order[c] + dy)));
     const near = edges.flatMap(([a, b]) => (dx > 0 && a === c ? [b] : dx < 0 && b === c ? [a] : []));
     this.set(this.nodeOf(near.sort((a, b) => Math.abs(y[a] - y[c]) - Math.abs(y[b] - y[c]))[0]));

@@ -1,8 +1,7 @@
 // The list: one row a node, in an order that keeps related nodes together, with rails for the edges.
 
-import { EDGE, drawSegments } from "./draw";
+import { drawMarked, drawSegments, EDGE } from "./draw";
 import { cardText, edgeKind } from "./facts";
-import { hit } from "./filter";
 import { BAD, QUIET } from "./glyphs";
 import type { GraphModel } from "./model";
 import { drawGlyph, type Pen, type Ruler } from "./pen";
@@ -62,6 +61,7 @@ export interface ListLook { colors: Tokens; ruler: Ruler; turn: number; search: 
 
 export class ListPicture {
   rows: number[] = [];
+  private order: number[] = [];
   private list: Rail[] = [];
   private lanes = 0;
   private shape = -1;
@@ -72,10 +72,10 @@ export class ListPicture {
 
   refresh(matched: ((i: number) => boolean) | null): void {
     if (this.shape === this.m.shape && !matched && !this.matched) return;
+    if (this.shape !== this.m.shape) this.order = listOrder(this.m);
     this.shape = this.m.shape;
     this.matched = matched;
-    const order = listOrder(this.m);
-    this.rows = matched ? order.filter(matched) : order;
+    this.rows = matched ? this.order.filter(matched) : this.order;
     const { rails: list, lanes } = rails(this.m, this.rows);
     this.list = list;
     this.lanes = Math.min(lanes, MOST_LANES);
@@ -129,11 +129,7 @@ export class ListPicture {
     const status = m.of(i), quiet = QUIET.has(status), family = m.family(i);
     drawGlyph(pen, c, gx, y - 6, status, { share: m.share(i), turn: look.turn });
     const name = elideMiddle(plain(m.nodes[i].name), column - gx - 36, (t) => ruler.measure(t, 13, 500));
-    let at = gx + 20;
-    for (const [n, part] of (hit(name, look.search) ?? [name]).entries()) {
-      pen.text(at, y + 4.5, part, { size: 13, weight: n === 1 ? 600 : 500, ink: quiet ? c.t2 : c.t1, underline: n === 1 });
-      at += ruler.measure(part, 13, n === 1 ? 600 : 500);
-    }
+    drawMarked(pen, gx + 20, y + 4.5, name, { size: 13, weight: 500, ink: quiet ? c.t2 : c.t1 }, look.search, ruler);
     const text = cardText(m, i), right = this.width - 12;
     const childFailed = Boolean(family?.failed), took = m.took(i);
     const left = childFailed ? `${text.left}, ${text.right}` : text.left;

@@ -84,8 +84,9 @@ function parse(css: string, under: Rgb): Rgb {
   return mix([r, g, b], under, a / 255);
 }
 
-/** Reads the theme that holds where `root` stands. */
-export function readTheme(root: HTMLElement): Theme {
+/** Reads the theme that holds where `root` stands, or the page's while it is not yet in the page. */
+export function readTheme(place: HTMLElement): Theme {
+  const root = place.isConnected ? place : document.body;
   const probe = document.createElement("span");
   probe.style.cssText = "position:absolute;visibility:hidden;pointer-events:none";
   root.append(probe);

@@ -104,7 +104,7 @@ export class Toolbar {
   }
 
   private updateSentence(m: GraphModel, { pending, canInterrupt, narrow }: { pending: Pending | null; canInterrupt: boolean; narrow: boolean }): void {
-    const parts = this.sentence(m, pending, narrow);
+    const parts = this.sentence(m, pending, narrow, canInterrupt);
     const silent = pending?.stage === "silent" && pending.command !== "run";
     const key = JSON.stringify([parts, silent && canInterrupt]);
     if (key === this.said) return;
@@ -117,9 +117,9 @@ export class Toolbar {
     this.speak(m, parts);
   }
 
-  private sentence(m: GraphModel, pending: Pending | null, narrow: boolean): Said[] {
+  private sentence(m: GraphModel, pending: Pending | null, narrow: boolean, canInterrupt: boolean): Said[] {
     if (pending?.stage === "silent") {
-      return pending.command === "run" ? [{ text: "Waiting for the kernel", strong: true }] : [{ text: "No answer.", strong: true }, { text: " " }];
+      return pending.command === "run" ? [{ text: "Waiting for the kernel", strong: true }] : [{ text: "No answer.", strong: true }, { text: canInterrupt ? " " : " Interrupt the kernel from the menu." }];
     }
     if (pending?.command === "cancel") return [{ text: "Cancelling…", strong: true }];
     if (pending?.command === "pause" && m.run.state === "running") {

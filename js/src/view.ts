@@ -34,7 +34,7 @@ export class Stage {
 
   constructor(
     ruler: Ruler,
-    private readonly on: { beforeDraw(now: number): boolean; pointer(kind: "move" | "leave" | "click", x: number, y: number, event: PointerEvent | MouseEvent): void; zoomed(): void },
+    private readonly on: { beforeDraw(now: number): boolean; pointer(kind: "move" | "leave" | "click", x: number, y: number): void; zoomed(): void },
   ) {
     this.context = this.canvas.getContext("2d")!;
     this.pen = new CanvasPen(this.context, ruler);
@@ -196,8 +196,8 @@ export class Stage {
     window.addEventListener("pointermove", drag);
     window.addEventListener("pointerup", drop);
     this.cleanup.push(() => window.removeEventListener("pointermove", drag), () => window.removeEventListener("pointerup", drop));
-    canvas.addEventListener("pointermove", (event) => from?.far || this.on.pointer("move", ...this.at(event.clientX, event.clientY), event));
-    canvas.addEventListener("pointerleave", (event) => this.on.pointer("leave", -1, -1, event));
-    canvas.addEventListener("click", (event) => from?.far || this.on.pointer("click", ...this.at(event.clientX, event.clientY), event));
+    canvas.addEventListener("pointermove", (event) => from?.far || this.on.pointer("move", ...this.at(event.clientX, event.clientY)));
+    canvas.addEventListener("pointerleave", () => this.on.pointer("leave", -1, -1));
+    canvas.addEventListener("click", (event) => from?.far || this.on.pointer("click", ...this.at(event.clientX, event.clientY)));
   }
 }

@@ -1,29 +1,31 @@
 // The whole widget: takes what the kernel tells, keeps what the user has chosen, and shows both.
 
-import { canGoTo, goTo } from "./cell";
+import { Actions } from "./actions";
+import { canGoTo } from "./cell";
 import { Control, type Host } from "./control";
-import { Details, type DetailAct } from "./details";
+import { Details } from "./details";
 import { h, reducedMotion } from "./dom";
-import { copy, mermaid, save, svg, trace } from "./export";
 import { footnote, legend, summary } from "./facts";
 import { matcher, noFilter, type Filter } from "./filter";
-import { BAD } from "./glyphs";
 import { GraphPicture } from "./graph";
+import { hookFor } from "./hook";
 import { Keyboard } from "./keyboard";
 import { Legend } from "./legend";
 import { ListPicture } from "./list";
-import { bytes, GraphModel, type Bytes } from "./model";
+import { GraphModel, type Bytes } from "./model";
 import { Ruler } from "./pen";
-import { STATUS, type Detail, type FromKernel, type Saved } from "./protocol";
+import type { Detail, FromKernel, Saved } from "./protocol";
 import { grouped } from "./text";
 import { advice, busyShare, TimelinePicture } from "./timeline";
 import { Tip } from "./tip";
 import { applyTheme, readTheme, watchTheme, type Theme } from "./tokens";
-import { Toolbar, type Act, type MenuItem, type View } from "./toolbar";
+import { Toolbar, type View } from "./toolbar";
 import { Tree } from "./tree";
 import { Stage } from "./view";
 
 const NARROW = 480, MEDIUM = 640, MANY = 10_000, TICK_MS = 100;
+/** Above so many nodes toolbar, legend and tree are brought up to date only so often; the picture always is. */
+const LARGE = 2000, LARGE_MS = 200;
 
 export class Widget {
   readonly root = h("div", { class: "dagbook", role: "region", "aria-label": "dagbook graph", "data-lm-suppress-shortcuts": "true" });
@@ -44,12 +46,16 @@ export class Widget {
   theme: Theme;
   readonly ruler: Ruler;
   private chosen = false;
-  private readonly told = new Map<string, Detail>();
+  /** Details that the kernel has told, by name. */
+  readonly told = new Map<string, Detail>();
+  readonly actions = new Actions(this);
   private asked = "";
   /** The picture has come by a message. */
   private spoken = false;
   private focused = false;
   private frame = 0;
+  private waiting = 0;
+  private refreshed = -Infinity;
   private ticker = 0;
   private spin = 0;
   private readonly toolbar: Toolbar;
@@ -64,7 +70,7 @@ export class Widget {
   private readonly cleanup: (() => void)[] = [];
 
   constructor(private readonly host: Host, private readonly el: HTMLElement) {
-    this.theme = readTheme(document.body);
+    this.theme = readTheme(el);
     this.ruler = new Ruler(this.theme.font);
     this.graph = new GraphPicture(this);
     this.list = new ListPicture(this.m, () => this.look());
@@ -72,17 +78,17 @@ export class Widget {
     this.keyboard = new Keyboard(this);
     this.stage = new Stage(this.ruler, {
       beforeDraw: (now) => this.beforeDraw(now),
-      pointer: (kind, x, y, event) => this.pointer(kind, x, y, event),
+      pointer: (kind, x, y) => this.pointer(kind, x, y),
       zoomed: () => this.graph.userZoomed(),
     });
     this.tip = new Tip(this.stageBox);
     this.toolbar = new Toolbar({
-      act: (act) => this.act(act), view: (view) => this.setView(view, true), menu: () => this.menu(), leave: () => this.focusView(),
+      act: (act) => this.actions.act(act), view: (view) => this.setView(view, true), menu: () => this.actions.menu(), leave: () => this.focusView(),
       search: (text) => this.setFilter({ text }),
     });
     this.legend = new Legend((key) => this.toggleState(key));
     this.details = new Details(this.m, {
-      act: (act, name) => this.detailAct(act, name), select: (name) => this.select(name), canGo: (i) => canGoTo(this.m.nodes[i].cellId),
+      act: (act, name) => this.actions.onNode(act, name), select: (name) => this.select(name), canGo: (i) => canGoTo(this.m.nodes[i].cellId),
     });
     this.tree = new Tree(this.m, { key: (event) => this.keyboard.inView(event), focus: (has) => this.onFocus(has) });
     this.control = new Control(host, () => this.el.closest(".jupyter-widgets-disconnected") !== null, () => this.connection(), (message) => this.receive(message, []));
@@ -90,7 +96,7 @@ export class Widget {
     this.stageBox.append(this.stage.scroller, this.empty, this.under);
     this.root.append(h("div", { class: "dag-frame" }, this.toolbar.el, this.toolbar.progress, this.stageBox, this.details.el, this.legend.el));
     this.root.addEventListener("keydown", (event) => this.keyboard.anywhere(event));
-    Object.assign(this.root, { __dagbook: { state: () => this.report(), cards: () => this.cards() } });
+    Object.assign(this.root, { __dagbook: hookFor(this) });
   }
 
   /** Begins when the root is in the page. */
@@ -123,6 +129,7 @@ export class Widget {
 
   dispose(): void {
     cancelAnimationFrame(this.frame);
+    clearTimeout(this.waiting);
     clearInterval(this.ticker);
     this.cleanup.forEach((end) => end());
     this.control.dispose();
@@ -187,10 +194,20 @@ export class Widget {
 
   /** Something has changed: everything is brought up to date once, before the next picture. */
   touch(): void {
-    if (this.frame) return;
+    if (this.frame || this.waiting) return;
+    const wait = this.m.n > LARGE ? this.refreshed + LARGE_MS - performance.now() : 0;
+    if (wait > 0) {
+      this.stage.invalidate();
+      this.waiting = window.setTimeout(() => {
+        this.waiting = 0;
+        this.touch();
+      }, wait);
+      return;
+    }
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
       this.refresh();
+      this.refreshed = performance.now();
     });
   }
 
@@ -277,7 +294,7 @@ export class Widget {
   }
 
   private retheme(): void {
-    const theme = readTheme(this.root.isConnected ? this.root : document.body);
+    const theme = readTheme(this.root);
     if (this.root.style.length && JSON.stringify(theme) === JSON.stringify(this.theme)) return;
     if (theme.font !== this.theme.font) this.ruler.restart(theme.font);
     this.theme = theme;
@@ -344,60 +361,9 @@ export class Widget {
     return i < 0 ? null : this.m.nodes[i].parent ?? i;
   }
 
-  // ---- acting ----
-
-  act(act: Act): void {
-    const { m, control } = this;
-    if (act === "fit") return this.graph.fit(this.view === "graph");
-    if (act === "interrupt") return control.interrupt();
-    if (m.gone) return;
-    if (act === "run" && !m.live) control.command({ t: "run", targets: this.retryTargets() ?? [], force: false });
-    else if (act === "pause" && m.run.state === "running") control.command({ t: "pause" });
-    else if (act === "resume" && m.live) control.command({ t: "resume" });
-    else if (act === "cancel" && m.live) control.command({ t: "cancel" });
-  }
-
-  private retryTargets(): string[] | null {
-    const { m } = this;
-    if (m.run.state !== "failed") return null;
-    const names = m.tops.filter((i) => BAD.has(m.of(i)) || m.of(i) === "skipped").map((i) => m.nodes[i].name);
-    return names.length ? names : null;
-  }
-
-  detailAct(act: DetailAct, name: string): void {
-    const { m } = this, i = m.byName.get(name) ?? -1;
-    if (act === "close") {
-      this.select(null);
-      return this.focusView();
-    }
-    if (act === "copy") return void copy(name);
-    if (act === "debug") return void copy(this.told.get(name)?.next || `%dag debug ${name}`);
-    if (act === "cell") return m.nodes[i]?.cellId ? goTo(m.nodes[i].cellId!) : undefined;
-    if (m.gone || m.live) return;
-    const below = act === "retry" ? m.tops.filter((k) => m.of(k) === "skipped").map((k) => m.nodes[k].name) : [];
-    const top = m.nodes[m.nodes[i]?.parent ?? i]?.name ?? name;
-    this.control.command({ t: "run", targets: [top, ...below], force: act === "force" });
-  }
-
-  private menu(): MenuItem[] {
-    const { filter, m } = this, none = this.selectedIndex < 0;
-    const only = (label: string, mode: Filter["only"], disabled = false): MenuItem => ({
-      label, disabled, checked: filter.only === mode,
-      act: () => this.setFilter({ only: filter.only === mode ? "" : mode, from: this.topSelected() }),
-    });
-    return [
-      { label: "Tidy", act: () => this.graph.tidy() },
-      { ...only("Only affected", "affected"), line: true }, only("Only failed", "failed"),
-      only("Upstream of selection", "upstream", none && filter.only !== "upstream"), only("Downstream of selection", "downstream", none && filter.only !== "downstream"),
-      { label: "Copy as Mermaid", act: () => void copy(mermaid(m)), line: true },
-      { label: "Copy as SVG", act: () => void copy(svg(m, this.graph.scene, this.ruler)) },
-      { label: "Save trace", act: () => save(`dagbook-run-${m.run.number}.json`, "application/json", trace(m)), disabled: this.timeline.empty },
-    ];
-  }
-
   // ---- pointer and focus ----
 
-  private pointer(kind: "move" | "leave" | "click", x: number, y: number, event: MouseEvent): void {
+  private pointer(kind: "move" | "leave" | "click", x: number, y: number): void {
     if (kind === "click") {
       this.keyboard.byKey = false;
       this.focusView();
@@ -405,8 +371,6 @@ export class Widget {
     if (this.view === "graph") this.graph.pointer(kind, x, y, this.tip);
     else if (this.view === "list") this.listPointer(kind, y);
     else this.timelinePointer(kind, x, y);
-    this.stage.canvas.style.cursor = this.hover >= 0 ? "default" : "";
-    void event;
   }
 
   private listPointer(kind: string, y: number): void {
@@ -447,27 +411,4 @@ export class Widget {
     if (has && this.cursor < 0) this.cursor = this.keyboard.order()[0] ?? -1;
     this.touch();
   }
-
-  // ---- for tests: read only ----
-
-  private report() {
-    const { m, stage } = this;
-    return {
-      nodes: Object.fromEntries(m.nodes.map((node, i) => [node.name, m.of(i)])), run: { ...m.run }, view: this.view, zoom: stage.zoom,
-      pan: { x: stage.scroller.scrollLeft, y: stage.scroller.scrollTop }, selected: this.selected, unfolded: this.graph.openKeys(), gone: m.gone, live: m.live,
-      seq: m.seq, filter: { ...this.filter, states: [...this.filter.states] }, cursor: m.nodes[this.cursor]?.name ?? null, pending: this.control.pending,
-      grouped: this.graph.scene.deck.grouped, draws: stage.draws, lastDraw: stage.lastDraw, dark: this.theme.dark, statuses: STATUS.length, bytes: bytes(this.host.get("status") as Bytes).length,
-    };
-  }
-
-  private cards() {
-    const { stage, m } = this;
-    if (this.view === "list") {
-      return this.list.rows.map((i) => ({ name: m.nodes[i].name, ...box(stage.onScreen(this.list.rowRect(i)!)) }));
-    }
-    if (this.view === "timeline") return m.nodes.flatMap((node, i) => { const r = this.timeline.barRect(i); return r ? [{ name: node.name, ...box(stage.onScreen(r)) }] : []; });
-    return this.graph.rects().map(({ name, rect }) => ({ name, ...box(stage.onScreen(rect)) }));
-  }
 }
-
-const box = (r: DOMRect) => ({ x: r.x, y: r.y, width: r.width, height: r.height });

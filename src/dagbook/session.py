@@ -64,7 +64,7 @@ class Session:
     ) -> None:
         self.dag = dag if dag is not None else DAG()
         self.directory = Path(directory) if directory is not None else None
-        self.workers = _workers(workers)
+        self.workers = number_of_workers(workers)
         self.observers: list[Observer] = []
         self.runs: list[Run] = []
         self.shelf = Shelf()
@@ -213,7 +213,7 @@ class Session:
         )
 
     def _workers_for(self, workers: int | None) -> ThreadsBackend:
-        wanted = _workers(workers) if workers is not None else self.workers
+        wanted = number_of_workers(workers) if workers is not None else self.workers
         if self._pool is None or self._pool.slots != wanted:
             self.close()
             self._pool = ThreadsBackend(wanted)
@@ -243,7 +243,8 @@ class Session:
             self.shelf.results.pop(result.record.node, None)
 
 
-def _workers(workers: int | None) -> int:
+def number_of_workers(workers: int | None) -> int:
+    """``workers``, or a number that fits this machine. Raises UsageError for what is no number from 1 up."""
     if workers is None:
         return max(2, min(MAX_WORKERS, os.cpu_count() or 2))
     if not isinstance(workers, int) or workers < 1:

@@ -209,7 +209,7 @@ class Opener:
         self._browser = browser
         self._pages: list[Page] = []
 
-    def __call__(self, source: Path | str, *, theme: str = "light", width: int = 1400, height: int = 1000) -> Notebook:
+    def __call__(self, source: Path | str, *, theme: str = "light", width: int = 1400, height: int = 1000, scale: float = 1) -> Notebook:
         """Open a file of notebooks/, or a notebook given as JSON text, in a folder of its own."""
         place = self._lab.folder / f"n{len(list(self._lab.folder.iterdir()))}"
         place.mkdir()
@@ -219,7 +219,7 @@ class Opener:
         else:
             name = "test.ipynb"
             (place / name).write_text(source)
-        page = self._browser.new_page(viewport={"width": width, "height": height})
+        page = self._browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale)
         self._pages.append(page)
         notebook = Notebook(page, name, str(place))
         page.on("console", lambda m: notebook.errors.append(m.text) if m.type == "error" else None)

@@ -1,5 +1,7 @@
 """A node that changes its input in place fails, named with its parameter; the producer's value stays right."""
 
+import threading
+
 import pytest
 
 from dagbook.engine.events import Kind
@@ -85,3 +87,66 @@ def test_a_child_that_changes_what_it_shares_fails(lab):
     assert "a[0]" in run.named(Kind.NODE_FAILED)
     assert "changed its input 'table'" in run.stories["a[0]"].error["message"]
     assert lab["n"] == 0
+
+
+def test_a_node_that_changes_its_input_and_then_raises_is_not_seen_by_others(make_lab):
+    lab = make_lab(workers=1)
+    lab.cell(SOURCE.format("").replace("return items[0]", "return items[0] / 0"))
+    run = lab.run()
+    assert run.stories["first"].error["type"] == "ZeroDivisionError"
+    assert (lab["items"], lab["last"]) == ([3, 1, 2], 2)
+
+
+@pytest.mark.parametrize("directory", ["store", None])
+def test_nodes_that_run_beside_each_other_do_not_see_each_others_changes(make_lab, tmp_path, gate, directory):
+    """One changes the shared input while the other has it in its hands: the other is right, and it is not blamed."""
+    gate.barrier = threading.Barrier(2, timeout=5)
+    lab = make_lab(directory and tmp_path / directory, workers=2)
+    lab.cell(
+        "import sys\ndef items(): return [3, 1, 2]\n"
+        "def bad(items):\n    wait = sys.modules['gate'].barrier.wait\n    wait()\n    items.append(9)\n    wait()\n    wait()\n"
+        "def good(items):\n    wait = sys.modules['gate'].barrier.wait\n    wait()\n    wait()\n    total = sum(items)\n"
+        "    wait()\n    return total\n"
+    )
+    run = lab.run()
+    assert run.named(Kind.NODE_FAILED) == ["bad"]
+    assert lab["good"] == 6
+    assert lab["items"] == [3, 1, 2]
+
+
+def test_a_node_that_was_given_up_cannot_change_what_others_get(lab, gate):
+    lab.cell(
+        "import sys\ndef items(): return [3, 1, 2]\n"
+        "@node(timeout=0.1)\ndef slow(items):\n    items.append(9)\n    sys.modules['gate'].opened.wait(5)\n"
+        "def total(items): return sum(items)\n"
+    )
+    run = lab.run("slow")
+    assert run.named(Kind.NODE_TIMED_OUT) == ["slow"]
+    assert lab.ran("total") == ["total"]
+    assert lab["total"] == 6
+
+
+def test_an_output_that_holds_an_input_is_a_value_of_its_own(make_lab):
+    lab = make_lab(workers=1)
+    lab.cell(
+        "def a(): return [1]\ndef b(a): return {'a': a}\n"
+        "def c(b): b['a'].append(2)\ndef d(c, a): return 0\ndef e(a): return len(a)"
+    )
+    run = lab.run()
+    assert "c changed its input 'b' in place" in run.stories["c"].error["message"]
+    assert (lab["a"], lab["b"], lab["e"]) == ([1], {"a": [1]}, 1)
+
+
+@pytest.mark.parametrize("directory", ["store", None])
+def test_an_element_and_a_graph_input_are_private_too(make_lab, tmp_path, directory):
+    lab = make_lab(directory and tmp_path / directory, workers=1)
+    lab.cell(
+        "def xs(): return [[3, 1], [2]]\n@node(each={'x': 'xs'})\ndef low(x, floor):\n    x.sort()\n"
+        "    floor.append(0)\n    return x[0]\ndef n(xs, floor): return (xs[0], floor)"
+    )
+    floor = [5]
+    lab.dag.set(floor=floor)
+    lab.ran()
+    assert (lab["low"], lab["n"], floor) == ([1, 2], ([3, 1], [5]), [5])
+    assert lab["xs"] == [[3, 1], [2]]
+    assert lab.ran() == []

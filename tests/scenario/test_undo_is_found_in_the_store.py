@@ -12,7 +12,7 @@ def test_an_undone_edit_runs_nothing(lab):
     lab.cell(ONE)
     assert lab.ran() == []
     assert lab["c"] == 20
-    assert "its code changed" in lab.why("a")
+    assert "Its code changed" in lab.why("a")
     assert "that run's result fits" in lab.why("a")
 
 

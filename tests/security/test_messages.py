@@ -209,21 +209,33 @@ def test_no_value_reaches_a_page() -> None:
         assert text not in everything
 
 
-def test_a_number_that_changed_is_told_and_a_text_is_not() -> None:
-    def scaled(factor: int, label: str) -> str:
-        return label * factor
-
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (2, 3, "from 2 to 3"),
+        (False, True, "from False to True"),
+        (SECRET, SECRET[::-1], "PASSWORD"),
+        ("1", "2", "PASSWORD"),
+    ],
+)
+def test_of_a_constant_only_numbers_and_truth_values_are_told(old: Any, new: Any, told: str) -> None:
+    namespace = {"PASSWORD": old}
+    exec("def login():\n    return repr(PASSWORD)\n", namespace)
     session = Session(workers=1)
-    session.dag.define([Node.of(scaled)], "cell")
+    session.dag.define([Node.of(namespace["login"])], "cell")
     view, recorder = View(session), Recorder()
-    session.dag.set(factor=2, label=SECRET)
+    view.refresh()
+    view.attach(recorder)
     session.run()
     view.finish()
-    session.dag.set(factor=3, label=SECRET[::-1])
+    namespace["PASSWORD"] = new
+    view.refresh()
+    recorder.told.append(json.dumps(line(view.picture, ["login"])))
     session.run()
     view.finish()
-    view.answer_detail("scaled", recorder.tell)
-    why = json.loads(recorder.told[0])["detail"]["why"]
-    assert "`label` changed" in why or "`label` was set" not in why
-    assert SECRET not in "".join(recorder.told)
-    assert SECRET[::-1] not in "".join(recorder.told)
+    recorder.told.append(json.dumps(line(view.picture, ["login"])))
+    everything = "".join(recorder.told)
+    assert told in everything
+    if isinstance(old, str):
+        assert repr(old) not in everything
+        assert repr(new) not in everything

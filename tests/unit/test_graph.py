@@ -268,7 +268,7 @@ def test_two_lists_are_zipped():
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        ({"x": 5, "y": [1]}, "xs, which is a int"),
+        ({"x": 5, "y": [1]}, "xs, which must be a list or a dict, and is of type int"),
         ({"x": [1], "y": [1, 2]}, r"xs \(1 elements\) and ys \(2 elements\)"),
         ({"x": {"a": 1}, "y": {"b": 1}}, "same keys"),
         ({"x": [1], "y": {"b": 1}}, "same keys"),

@@ -174,7 +174,7 @@ def test_the_picture_shows_outcomes_by_shape_and_has_no_blue_and_no_style() -> N
     assert all((c & 255) <= (c >> 16) for c in colours)
     assert "<style" not in svg
     assert svg.count("stroke-dasharray") == 2  # dashed edges, and the dotted ring of never
-    assert "9 nodes: 1 failed, 1 skipped, 1 never run, 6 current" in svg
+    assert "9 nodes: 1 failed, 1 skipped, 1 not run yet, 6 current" in svg
     assert "stroke-dasharray" not in drawn(*flights())
 
 
@@ -228,7 +228,7 @@ def test_the_html_form_holds_the_picture_and_a_table() -> None:
     made = html(svg, nodes)
     source = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', made).group(1)
     assert base64.b64decode(source).decode() == svg
-    assert 'alt="9 nodes: 1 failed, 1 skipped, 1 never run, 6 current: flights, weather' in made
+    assert 'alt="9 nodes: 1 failed, 1 skipped, 1 not run yet, 6 current: flights, weather' in made
     assert "<tr><td>by_carrier</td><td>failed</td><td></td></tr>" in made
     assert made.count("<tr>") == 10
 
@@ -253,7 +253,7 @@ def test_another_graph_is_a_listing_in_which_each_node_follows_what_it_needs() -
         "✗ by_carrier[16] ← joined\n"
         "○ model          ← joined\n"
         "⊘ report         ← by_carrier, model\n"
-        "9 nodes: 1 failed, 1 skipped, 1 never run, 6 current"
+        "9 nodes: 1 failed, 1 skipped, 1 not run yet, 6 current"
     )
 
 
@@ -284,7 +284,7 @@ def test_the_stored_line_names_few_nodes_as_a_chain_and_many_as_a_list() -> None
 
 def test_a_summary_counts_what_matters_most_first() -> None:
     assert summary([Card("a", "current")]) == "1 node, current"
-    assert summary([Card("a"), Card("b")]) == "2 nodes, never run"
+    assert summary([Card("a"), Card("b")]) == "2 nodes, not run yet"
     assert summary([Card("a", "current"), Card("b", "failed")]) == "2 nodes: 1 failed, 1 current"
 
 

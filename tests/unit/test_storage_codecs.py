@@ -35,7 +35,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiskStore:
 
 def kernel(tmp_path: Path, script: str) -> str:
     """What a script prints that is run as ``__main__`` of a new process."""
-    head = f"import sys\nfrom dagbook.storage.store import open_store\nstore = open_store({str(tmp_path / 'store')!r})[0]\n"
+    root = str(tmp_path / "store")
+    head = f"import sys\nfrom dagbook.storage.store import open_store\nstore = open_store({root!r})[0]\n"
     environment = os.environ | {"PYTHONPATH": SOURCES}
     done = subprocess.run(
         [sys.executable, "-c", head + textwrap.dedent(script)], capture_output=True, text=True, env=environment
@@ -101,8 +102,7 @@ def test_subclasses_of_arrays_keep_their_class(store: DiskStore) -> None:
 @pytest.mark.parametrize("wrap", [lambda a: a, lambda a: {"in": [a]}, lambda a: pd.DataFrame({"a": a})])
 def test_a_loaded_array_is_writable_and_private(store: DiskStore, size: int, wrap: Any) -> None:
     def inner(value: Any) -> Any:
-        value = value["in"][0] if isinstance(value, dict) else value
-        return value
+        return value["in"][0] if isinstance(value, dict) else value
 
     blob = store.put(wrap(np.arange(size)))
     path = store._blobs.path(blob.digest)
@@ -161,8 +161,8 @@ def test_a_fitted_model_predicts_the_same(store: DiskStore) -> None:
 
 
 VALUES = [
-    None, True, 0, -(1 << 90), 1.5, float("inf"), -0.0, 1j, "", "ä\udc80", b"", bytearray(b"x"), (), (1,), [], {}, set(),
-    frozenset({1, "a"}), range(3), slice(1, 2), ..., int, datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+    None, True, 0, -(1 << 90), 1.5, float("inf"), -0.0, 1j, "", "ä\udc80", b"", bytearray(b"x"), (), (1,), [], {},
+    set(), frozenset({1, "a"}), range(3), slice(1, 2), ..., int, datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
     decimal.Decimal("1.10"), collections.OrderedDict(b=1, a=2), collections.Counter("aab"), collections.deque([1], 3),
     SimpleNamespace(a=1), Path("a/b"), functools.partial(int, base=2).args, {(1, 2): {"x": [{"y": (None,)}]}},
 ]  # fmt: skip
@@ -288,8 +288,8 @@ UNSTORABLE = {
     "_thread.lock": threading.Lock,
     "socket.socket": socket.socket,
     "generator": lambda: (x for x in ()),
-    "_io.TextIOWrapper": lambda: open(os.devnull),
-    "_io.BufferedReader": lambda: open(os.devnull, "rb"),
+    "_io.TextIOWrapper": lambda: open(os.devnull),  # noqa: SIM115
+    "_io.BufferedReader": lambda: open(os.devnull, "rb"),  # noqa: SIM115
     "memoryview": lambda: memoryview(b"x"),
     "_thread._local": threading.local,
 }

@@ -194,7 +194,8 @@ WRITER = """
     me = int(sys.argv[1])
     for i in range(40):
         blob = store.put(["shared", i % 10])
-        journal.commit(journal.begin("dag", 0.0), Log([]), 0, 0, [Record(f"n{{i}}", bytes([me, i] * 8), b"v" * 16, blob)])
+        record = Record(f"n{{i}}", bytes([me, i] * 8), b"v" * 16, blob)
+        journal.commit(journal.begin("dag", 0.0), Log([]), 0, 0, [record])
         assert store.get(journal.find(bytes([me, i] * 8))[0].blob) == ["shared", i % 10]
 """
 
@@ -220,6 +221,7 @@ def test_processes_that_start_cold_together_lose_no_row(tmp_path: Path) -> None:
     assert not list((tmp_path / "store").rglob("*.tmp"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_with_open_connections_is_safe_for_parent_and_children(disk: DiskJournal) -> None:
     """Other threads are in the middle of commits, the parent closes before the children write, all rows are there."""
@@ -272,8 +274,8 @@ def test_no_open_connection_crosses_a_fork(disk: DiskJournal) -> None:
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    script = WRITER.replace("assert store", "print(i, flush=True)\n        assert store").replace("range(40)", "range(9999)")
-    script = textwrap.dedent(script.replace("i] * 8", "i % 256] * 8").format(root=str(tmp_path / "store")))
+    endless = WRITER.replace("assert store", "print(i, flush=True)\n        assert store").replace("40", "9999")
+    script = textwrap.dedent(endless.replace("i] * 8", "i % 256] * 8").format(root=str(tmp_path / "store")))
     writer = subprocess.Popen(
         [sys.executable, "-c", script, "0"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": SOURCES},
@@ -312,7 +314,9 @@ def test_a_damaged_journal_is_never_replaced_in_silence(disk: DiskJournal, tmp_p
     assert len(journal.find(digest(1))) == 1
 
 
-def test_a_journal_of_a_newer_version_is_refused_with_the_version_that_it_needs(disk: DiskJournal, tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_version_is_refused_with_the_version_that_it_needs(
+    disk: DiskJournal, tmp_path: Path
+) -> None:
     with sqlite3.connect(disk.path) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
         db.execute("UPDATE about SET value = 'dagbook 7.1 or later' WHERE name = 'needs'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import copyreg
 import datetime as dt
 import decimal
 import enum
@@ -105,6 +106,28 @@ class Table(pd.DataFrame):
 
 
 class Signal(np.ndarray):
+    pass
+
+
+class Echo(np.ndarray):
+    pass
+
+
+class AsList:
+    def __reduce__(self):
+        return list, ((1,),)
+
+
+class AsListToo(AsList):
+    pass
+
+
+class AsSlot:
+    def __reduce__(self):
+        return copyreg.__newobj__, (Slot,), {}
+
+
+class AsSlotToo(AsSlot):
     pass
 
 
@@ -431,7 +454,11 @@ DIFFERENT: dict[str, Any] = {
         np.array([(2, 1)], dtype=[("a", "i8"), ("b", "i8")]),
     ],
     "masks": lambda: [np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 0]), np.ma.array([1, 2])],
-    "array subclass": lambda: [signal(1), signal(2), np.arange(3.0)],
+    "array subclass": lambda: [
+        *(signal(1), signal(2), np.arange(3.0)),
+        *(np.arange(3.0).view(Signal), np.arange(3.0).view(Echo)),
+    ],
+    "pickled as another type": lambda: [AsList(), AsListToo(), [1], AsSlot(), AsSlotToo(), Slot()],
     "random": lambda: [np.random.default_rng(1), np.random.default_rng(2), np.random.RandomState(1), random.Random(1)],
     "frames": _frames,
     "frame subclass": lambda: [table("a"), table("b")],
@@ -482,6 +509,7 @@ DIFFERENT: dict[str, Any] = {
     "arrow": lambda: [
         pa.array([1, 2]),
         pa.array([1, None]),
+        pa.array([None, 1]),
         pa.array([1, 0]),
         pa.array([1, 2], pa.int32()),
         pa.array(["ab", "c"]),

@@ -24,6 +24,9 @@ class InlineBackend:
             call()
         self._queue.put(None)  # who serves after the end finds the end
 
+    def replace(self) -> None:
+        """There is only one thread that waits: what comes next has to wait too."""
+
     def close(self) -> None:
         """Let :meth:`serve` return when it has made the calls it has."""
         self._queue.put(None)

@@ -15,17 +15,22 @@ class ThreadsBackend:
         if slots < 1:
             raise ValueError(f"a run needs at least one worker, not {slots}")
         self.slots = slots
+        self._stuck = 0
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the next free thread."""
-        if len(self._threads) < self.slots:
+        if len(self._threads) < self.slots + self._stuck:
             name = f"dagbook worker {len(self._threads) + 1}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
         self._queue.put(call)
+
+    def replace(self) -> None:
+        """Have another thread for one whose call nobody waits for any more."""
+        self._stuck += 1
 
     def close(self) -> None:
         """Let idle threads end; busy ones end after their call."""

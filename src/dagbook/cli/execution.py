@@ -94,7 +94,7 @@ class Execution:
         self._stop = stop
         self._timeout = timeout
         self._watch = Watch()
-        self._has_news = False
+        self._runs_before = 0
         self._kernel = _manager(kernel or document.kernel, document.path)
         self._client = _Client(
             document.tree, km=self._kernel, log=_SILENT, store_widget_state=False, record_timing=False
@@ -159,7 +159,7 @@ class Execution:
     async def _run_cell(self, number: int, index: int, cell: Any) -> None:
         line = telling(cell.source)
         name = f"cell {number} ({cut(line, 60)})"
-        self._has_news = False
+        self._runs_before = self._watch.graph.run["number"]
         self._screen.cell(number, len(self._cells), line)
         self._client.kc.session.metadata = {"cellId": cell.get("id", f"cell-{number}")}  # as every front end does
         ok = False
@@ -173,7 +173,7 @@ class Execution:
         except _Interrupted as interrupted:
             raise self._interrupted(cell, name, interrupted.by_force) from None
         finally:
-            self._screen.cell_ended(ok, self._watch.graph if self._has_news else None)
+            self._screen.cell_ended(ok, self._watch.graph if self._ran_graph else None)
         if self._stop.received is not None:
             raise _Ended(self._stop.code, f"stopped after {name}.")
 
@@ -204,16 +204,20 @@ class Execution:
         return _Ended(1, f"{name} took longer than {self._timeout:g} s (--timeout), and was interrupted.", by_force)
 
     async def _died(self, cell: Any, name: str) -> _Ended:
-        running = self._watch.graph.running() if self._has_news else []
+        running = self._watch.graph.running() if self._ran_graph else []
         what = f"{', '.join(running)} ran in {name}" if running else f"{name} ran"
         _mark(cell, "KernelDied", "The kernel died while this cell ran.")
         code = await self._kernel.provisioner.poll() if self._kernel.provisioner else None
         return _Ended(1, f"the kernel died while {what}{_cause(code)}.{self._kernel_said()}", by_force=True)
 
+    @property
+    def _ran_graph(self) -> bool:
+        """Whether the cell at hand has begun a run of the graph."""
+        return bool(self._watch.graph.run["number"] != self._runs_before)
+
     def _hear(self, message: Mapping[str, Any]) -> None:
         try:
-            if self._watch.hear(message):
-                self._has_news = True
+            if self._watch.hear(message) and self._ran_graph:
                 self._screen.news(self._watch.graph)
         except Exception:  # a message that is not understood never harms a run
             _SILENT.exception("a message of the kernel was not understood")

@@ -14,9 +14,9 @@ from typing import Any
 
 from dagbook.engine.ports import Blob, Store, Summary
 from dagbook.engine.randomness import seeded
-from dagbook.engine.result import Lost, Result
+from dagbook.engine.result import Loan, Lost, Result, private
 from dagbook.errors import DagbookError, InputChangedError, UnstorableError
-from dagbook.fingerprint.files import digests, recording
+from dagbook.fingerprint.files import recording
 from dagbook.fingerprint.parts import Digest, known
 from dagbook.fingerprint.value import describe, fingerprint
 from dagbook.graph.compose import Splice, map_over
@@ -65,14 +65,15 @@ class Outcome:
 def perform(task: Task, store: Store, capture: Capture) -> Outcome:
     """Run one task to its outcome. Never raises."""
     outcome = Outcome(started=time.monotonic())
+    loans: dict[str, Loan] = {}
     try:
-        arguments = {parameter: result.value() for parameter, result in task.inputs}
-        arguments.update(task.values)
-        if task.node.options.each and not task.child:
-            _expand(task, arguments, outcome)
-        else:
-            _call(task, arguments, outcome, capture)
-            _settle(task, outcome, store)
+        try:
+            _borrow(task, loans)
+            _run(task, loans, outcome, capture)
+        finally:
+            changed = [parameter for parameter, loan in loans.items() if not loan.end()]
+        if outcome.splice is None:
+            _settle(task, outcome, changed, store)
     except Lost as lost:
         outcome.lost = lost.result
     except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
@@ -80,6 +81,20 @@ def perform(task: Task, store: Store, capture: Capture) -> Outcome:
         outcome.value = None
     outcome.seconds = time.monotonic() - outcome.started
     return outcome
+
+
+def _borrow(task: Task, loans: dict[str, Loan]) -> None:
+    for parameter, result in task.inputs:
+        loans[parameter] = result.lend()
+
+
+def _run(task: Task, loans: Mapping[str, Loan], outcome: Outcome, capture: Capture) -> None:
+    arguments = {parameter: loan.value for parameter, loan in loans.items()}
+    if task.node.options.each and not task.child:
+        _expand(task, arguments | dict(task.values), outcome)
+    else:
+        arguments.update((parameter, private(value)) for parameter, value in task.values.items())
+        _call(task, arguments, outcome, capture)
 
 
 def _expand(task: Task, arguments: dict[str, Any], outcome: Outcome) -> None:
@@ -100,7 +115,7 @@ def _call(task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capt
             outcome.value = task.node.fn(*positional, **keywords)
     finally:
         outcome.shown = tuple(shown)
-    outcome.files = digests(read.paths)
+    outcome.files = read.digests()
 
 
 def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -117,13 +132,12 @@ def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str,
     return positional, keywords
 
 
-def _settle(task: Task, outcome: Outcome, store: Store) -> None:
+def _settle(task: Task, outcome: Outcome, changed: Sequence[str], store: Store) -> None:
     value = outcome.value
     if inspect.isgenerator(value) or inspect.isasyncgen(value) or inspect.iscoroutine(value):
         raise TypeError(
             f"{task.name} returned a {type(value).__name__}, which can be read only once. Return list(...) of it."
         )
-    changed = [parameter for parameter, result in task.inputs if not result.intact()]
     if changed and task.node.options.inputs != "copy":
         raise InputChangedError(
             f"{task.name} changed its input {changed[0]!r} in place, and other readers could have seen that. Work on "

@@ -301,8 +301,12 @@ class Driver:
         return None if first == inf else max(0.0, first - self.env.clock.monotonic())
 
     def _leave(self, i: int) -> None:
-        self.left_behind.append(self.log.names[i])
+        self._left(i)
         self.scheduler.abandon(i)
+
+    def _left(self, i: int) -> None:
+        self.left_behind.append(self.log.names[i])
+        (self.env.workers if self._lanes[i] else self.env.inline).replace()
 
     def _handle(self, message: _Done | Callable[[], None]) -> None:
         self.scheduler.now = self._time()
@@ -315,7 +319,7 @@ class Driver:
         seconds = self._tasks[i][0].node.options.timeout or 0.0
         self._deadlines.pop(i, None)
         if self.scheduler.time_out(i, self.scheduler.attempts[i], seconds):
-            self.left_behind.append(self.log.names[i])
+            self._left(i)
 
     def _finished(self, i: int, attempt: int, outcome: Outcome) -> None:
         if self.scheduler.state(i) is not State.RUNNING or self.scheduler.attempts[i] != attempt:
@@ -323,8 +327,8 @@ class Driver:
         self._deadlines.pop(i, None)
         if outcome.lost is not None:
             self.lost.append(outcome.lost)
-            self.scheduler.abandon(i)
             self.scheduler.cancel("a stored value was damaged; it is made again")
+            self.scheduler.abandon(i)
         elif outcome.splice is not None:
             self._expand(i, attempt, outcome.splice, outcome.element_digests)
         elif outcome.error is not None:
@@ -370,8 +374,8 @@ class Driver:
         name = self.log.names[i]
         described = describe_error(error, self.env.is_ours)
         if isinstance(error, KeyboardInterrupt):
-            self.scheduler.abandon(i)
             self._interrupted()
+            self.scheduler.abandon(i)
             return
         if attempt <= self._tasks[i][0].node.options.retries and isinstance(error, Exception):
             self.scheduler.retry(i, attempt, described)

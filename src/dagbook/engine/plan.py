@@ -6,7 +6,7 @@ a node that would run has no value yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 
@@ -109,13 +109,13 @@ class Decider:
         inputs = [
             (self.topology.names[p], digest(p)) for p in self.topology.preds[i] if self.topology.names[p] not in whole
         ]
-        return self._make(i, inputs + [(f"element {p} of {each[p]}", d) for p, d in elements.items()])
+        return self._make(i, inputs + [(f"element {p} of {each[p]}", d) for p, d in elements.items()], whole)
 
     def own(self, i: int) -> Key:
         """The key without the inputs: the parts that are known before anything runs."""
         return self._make(i, [])
 
-    def _make(self, i: int, inputs: Sequence[tuple[str, Digest]]) -> Key:
+    def _make(self, i: int, inputs: Sequence[tuple[str, Digest]], without: Container[str] = ()) -> Key:
         node = self.topology.nodes[i]
         options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
         options += [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
@@ -123,7 +123,7 @@ class Decider:
         return make_key(
             self.reach(i),
             inputs,
-            parameters=[(name, fingerprint(self.parameters[name])) for name in self._set_parameters(node)],
+            parameters=[(name, fingerprint(self.parameters[name])) for name in self._set_parameters(node) if name not in without],
             options=options,
             seed=fingerprint(seed) if seed else None,
         )

@@ -121,6 +121,10 @@ class Backend(Protocol):
         """Run ``call`` some time; it reports its own outcome and never raises."""
         ...
 
+    def replace(self) -> None:
+        """One call is given up, and may never end: do not let it hold a slot."""
+        ...
+
     def close(self) -> None:
         """Take no more work. Never waits for a call that does not end."""
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 from dagbook.engine.ports import Record, Store
 from dagbook.errors import RefusedError
@@ -22,13 +24,31 @@ class Lost(RefusedError):
 _ABSENT = object()
 
 
+class _Doubt:
+    """Goes up when a value may have been changed in place: results may share objects, so each is checked once again."""
+
+    level = 0
+
+
+@dataclass(slots=True)
+class Loan:
+    """A value in the hands of one node, which nobody else sees: ``pieces`` are what can be changed in place."""
+
+    value: object
+    pieces: Sequence[tuple[Result, object]] = ()
+
+    def end(self) -> bool:
+        """The node has ended: whether it left the value as it was."""
+        return all([result.give_back(piece) for result, piece in self.pieces])
+
+
 class Result:
     """A value that exists: in memory, in the store (loaded when first asked for), or made of its children's values.
 
-    ``value()`` may hand the same object to several readers; :meth:`intact` says whether they left it as it was.
+    The value in memory is in the hands of at most one node at a time: others that run beside it get copies.
     """
 
-    __slots__ = ("_children", "_exposed", "_keys", "_lock", "_store", "_value", "record", "volatile")
+    __slots__ = ("_checked", "_children", "_keys", "_lent", "_lock", "_store", "_value", "record", "volatile")
 
     def __init__(
         self,
@@ -45,7 +65,8 @@ class Result:
         self._value = value
         self._children = tuple(children)
         self._keys = keys
-        self._exposed = False
+        self._checked = _Doubt.level
+        self._lent = False
         self._lock = threading.Lock()
 
     @property
@@ -58,38 +79,55 @@ class Result:
         """The results of a mapped node's children, in order."""
         return self._children
 
-    def value(self) -> object:
-        """The value. Raises Lost when it was stored, and is damaged or gone."""
+    def lend(self) -> Loan:
+        """The value for one node, until the loan's end. Raises Lost when it was stored, and is damaged or gone."""
         if self.record.children is not None:
-            return self._compose([child.value() for child in self._children])
+            loans = [child.lend() for child in self._children]
+            return Loan(self._compose([loan.value for loan in loans]), [p for loan in loans for p in loan.pieces])
         with self._lock:
-            if self._exposed and not self._same():
-                self._value = _ABSENT
-            self._exposed = False
-            if self._value is _ABSENT:
-                self._value = self._load()
-            return self._value
+            value = self._current()
+            if immutable(value) or not known(self.record.value):
+                return Loan(value)
+            if self.record.blob is None:  # there is nowhere to get it from again
+                value = private(value)
+            elif self._lent:
+                value = self._load()
+            else:
+                self._lent = True
+            return Loan(value, [(self, value)])
+
+    def give_back(self, value: object) -> bool:
+        """The end of a loan: whether ``value`` still has its fingerprint. If not, it is forgotten, and loaded anew."""
+        same = fingerprint(value) == self.record.value
+        with self._lock:
+            if value is self._value:
+                self._lent = False
+                if not same:
+                    self._value = _ABSENT
+        if not same:
+            _Doubt.level += 1
+        return same
 
     def expose(self) -> object:
         """The value for code outside the graph, which may change it: it is checked before the next use."""
         if self.record.children is not None:
             return self._compose([child.expose() for child in self._children])
-        value = self.value()
-        self._exposed = True
+        with self._lock:
+            value = self._load() if self._lent else self._current()
+        if not immutable(value):
+            _Doubt.level += 1
         return value
 
-    def intact(self) -> bool:
-        """Whether the value in memory still has its fingerprint; if not, it is forgotten, and loaded anew next time."""
-        if self.record.children is not None:
-            return all([child.intact() for child in self._children])
-        with self._lock:
-            if self._same():
-                return True
+    def _current(self) -> object:
+        if self._value is not _ABSENT and self._checked != _Doubt.level and not self._lent and not self._same():
             self._value = _ABSENT
-            return False
+        if self._value is _ABSENT:
+            self._value, self._lent = self._load(), False
+        self._checked = _Doubt.level
+        return self._value
 
     def _same(self) -> bool:
-        if self._value is _ABSENT or immutable(self._value) or not known(self.record.value):
+        if immutable(self._value) or not known(self.record.value):
             return True
         return fingerprint(self._value) == self.record.value
 
@@ -103,3 +141,13 @@ class Result:
             return self._store.get(self.record.blob)
         except RefusedError as error:
             raise Lost(self, str(error)) from error
+
+
+def private(value: object) -> object:
+    """A copy of ``value`` for one node, or itself when it cannot be changed or cannot be copied."""
+    if immutable(value):
+        return value
+    try:
+        return deepcopy(value)
+    except Exception:  # the code of the value's own type ran, and may raise anything
+        return value

@@ -11,6 +11,7 @@ from dagbook.engine.driver import Driver, Story
 from dagbook.engine.events import Kind, Log
 from dagbook.engine.result import Result
 from dagbook.errors import NodeFailed, RunCancelled
+from dagbook.graph.node import Node
 
 SUCCEEDED = frozenset({Kind.NODE_RAN, Kind.NODE_REUSED, Kind.NODE_CUT_OFF})
 
@@ -130,14 +131,20 @@ class Run:
         first = next((f for f in failed if f in self.driver.errors), failed[0])
         raise NodeFailed(first, self._failure(first, failed)) from self.driver.errors.get(first)
 
+    def _node(self, name: str) -> Node:
+        """The node of this name, or that a child belongs to."""
+        topology = self.driver.plan.topology
+        return topology.nodes[topology.index[name if name in topology.index else name.partition("[")[0]]]
+
     def _failure(self, first: str, failed: list[str]) -> str:
         story = self.stories[first]
         error = story.error or {}
         what = f"{error['type']}: {error['message']}" if error.get("type") else story.reason
         frames = error.get("frames") or ()
-        where = f" ({frames[-1]['title']}, line {frames[-1]['line']})" if frames else ""
+        where = f"{frames[-1]['title']}, line {frames[-1]['line']}" if frames else str(self._node(first).place)
+        at = f" ({where})" if where else ""
         skipped = self.named(Kind.NODE_SKIPPED)
         below = f" {len(skipped)} below it skipped: {', '.join(skipped[:5])}." if skipped else ""
         others = [f for f in failed if f != first and not f.startswith(first.partition("[")[0])]
         more = f" Also failed: {', '.join(others)}." if others else ""
-        return f"{first} failed{where}: {what}.{below}{more}".replace("..", ".")
+        return f"{first} failed{at}: {what.removesuffix('.')}.{below}{more}"

@@ -67,7 +67,7 @@ def _because(story: Story, stories: Mapping[str, Story], depth: int = 0) -> str:
     own = tuple(c for c in story.changes if c.kind != "input")
     if own:
         return f"because {changes_text(own)}"
-    inputs = [stories[c.name] for c in story.changes if c.name in stories]
+    inputs = [stories[c.name] for c in story.changes if c.name in stories and c.what != "unknown"]
     if inputs and depth < _DEPTH:
         first = inputs[0]
         if first.how is Kind.NODE_RAN:
@@ -95,7 +95,8 @@ def _error(story: Story) -> str:
     frames = error.get("frames") or ()
     where = f" in {frames[-1]['title']}, line {frames[-1]['line']}" if frames else ""
     kind = error.get("type")
-    return f"{kind}: {error.get('message')}{where}." if kind else f"{error.get('message', 'It failed')}."
+    said = str(error.get("message", "")).removesuffix(".")
+    return f"{kind}: {said}{where}." if kind else f"{error.get('message', 'It failed')}."
 
 
 def _cutoff(story: Story, stories: Mapping[str, Story]) -> str:

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -34,7 +34,7 @@ class FileWatch:
     """The files and folders that one block of code reads. ``paths`` is complete when the block has ended."""
 
     def __init__(self) -> None:
-        self._read: dict[str, None] = {}
+        self._read: dict[str, tuple[int, ...]] = {}
         self._written: set[str] = set()
 
     @property
@@ -51,7 +51,12 @@ class FileWatch:
         if writes and path not in self._read:
             self._written.add(path)
         elif not writes and path not in self._written:
-            self._read[path] = None
+            self._read.setdefault(path, _now(path))
+
+    def digests(self) -> tuple[tuple[str, Digest], ...]:
+        """Each of ``paths`` with its digest, as :func:`digests`; what has changed since it was read has none."""
+        changed = {path for path, state in self._read.items() if _now(path) != state}
+        return digests(self.paths, changed)
 
 
 _current: ContextVar[FileWatch | None] = ContextVar("dagbook_files", default=None)
@@ -206,6 +211,15 @@ def _read(name: str) -> Digest:
     return digest
 
 
+def _now(path: str) -> tuple[int, ...]:
+    """The state of a file at this moment; a folder has none, and neither has what is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return _state(status) if stat.S_ISREG(status.st_mode) else ()
+
+
 def _state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev, status.st_ctime_ns
 
@@ -225,8 +239,11 @@ def expand(patterns: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def digests(paths: Iterable[str]) -> tuple[tuple[str, Digest], ...]:
-    """Each path, relative to the working directory when it is below it, with its digest; sorted."""
+def digests(paths: Iterable[str], changed: Container[str] = ()) -> tuple[tuple[str, Digest], ...]:
+    """Each path, relative to the working directory when it is below it, with its digest; sorted.
+
+    Those that have ``changed`` while they were read get a digest that equals nothing.
+    """
     folder = os.getcwd() + os.sep
     absolute = sorted({os.path.abspath(path) for path in paths})
-    return tuple((path.removeprefix(folder), file_digest(path)) for path in absolute)
+    return tuple((p.removeprefix(folder), unknown() if p in changed else file_digest(p)) for p in absolute)

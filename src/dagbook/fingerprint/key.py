@@ -110,7 +110,7 @@ def difference(old: Sequence[Part], new: Sequence[Part]) -> tuple[Change, ...]:
     changes = [
         _change(before.get(identity), part)
         for identity, part in after.items()
-        if identity not in before or before[identity].digest != part.digest or before[identity].kind != part.kind
+        if identity not in before or before[identity].kind != part.kind or not _same(before[identity], part)
     ]
     changes += [_removed(part) for identity, part in before.items() if identity not in after]
     return tuple(sorted(changes, key=lambda change: _RANKS.get(change.kind, len(_RANKS))))
@@ -148,6 +148,10 @@ def _change(old: Part | None, new: Part) -> Change:
         before = old.text if _is_literal(old.text) else ""
         return Change(new.kind, new.name, "changed", new.where, 0, before, new.text)
     return Change(new.kind, new.name, "changed", new.where, lines_changed(old.text, new.text))
+
+
+def _same(old: Part, new: Part) -> bool:
+    return known(new.digest) and old.digest == new.digest
 
 
 def _removed(old: Part) -> Change:

@@ -46,7 +46,7 @@ def add(kind: type, function: Handler) -> None:
 
 def handler(cls: type) -> Handler:
     """How values of exactly this class are taken apart."""
-    found = _exact.get(id(cls))
+    found = _exact.get(id(cls)) or _derivable.get(id(cls), (None, None))[1]
     if found is not None:
         return found
     _meet_libraries()

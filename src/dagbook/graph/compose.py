@@ -42,8 +42,8 @@ def map_over(node: Node, sources: Mapping[str, Any]) -> Splice:
     for parameter, source in sources.items():
         if not isinstance(source, list | tuple | dict):
             raise GraphError(
-                f"{node.name} is mapped over {node.options.each[parameter]}, which is a {type(source).__name__}; "
-                "it must be a list or a dict. Return list(...) there."
+                f"{node.name} is mapped over {node.options.each[parameter]}, which must be a list or a dict, and is of "
+                f"type {type(source).__name__}. Return list(...) there."
             )
     first_name, first = next(iter(sources.items()))
     keys = _keys(first)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.why import changes_text
+from dagbook.errors import DagbookError, NodeNotFoundError
+from dagbook.notebook.tracebacks import E, dress, way
 
 if TYPE_CHECKING:
     from dagbook.notebook.extension import Notebook
@@ -30,7 +32,10 @@ class Dag:
 
     def __getitem__(self, name: str) -> Any:
         notebook = self._notebook
-        value = notebook.session.value(name)
+        try:
+            value = notebook.session.value(name)
+        except DagbookError as error:
+            raise self._dressed(error) from None
         step = notebook.session.status().get(name)
         if step is not None and step.result is None and step.verdict in ("stale", "maybe"):
             mark = (name, notebook.session.shelf.records[name].key)
@@ -44,10 +49,11 @@ class Dag:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._notebook.session.dag:
-            from dagbook.errors import NodeNotFoundError
-
-            raise AttributeError(str(NodeNotFoundError(name, self._notebook.session.dag)))
+            raise self._dressed(AttributeError(str(NodeNotFoundError(name, self._notebook.session.dag))))
         return self[name]
+
+    def _dressed(self, error: E) -> E:
+        return dress(error, lambda: way(error, self._notebook.title))
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._notebook.session.dag})

@@ -12,23 +12,28 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagbook.errors import UsageError
+from dagbook.errors import DagbookError, UsageError
 from dagbook.graph.dag import DAG, Change
 from dagbook.graph.node import OPTIONS_ATTRIBUTE, Node, Place
 
-_HEAD = re.compile(r"^(?:%%dag|#\|\s*dag)(?![\w.])(?P<rest>.*)$")
+_HEAD = re.compile(r"^(?:%%dag|#\|\s*dag)(?![\w.?])(?P<rest>.*)$")
+_ASKED = re.compile(r"^%dag\s+(?P<command>\w+)\s*\?+\s*$")
 _CALL = "__import__('dagbook.notebook.extension', fromlist=['active']).active().register()"
 
 
 @dataclass(slots=True)
 class Cell:
-    """A cell that is being run. ``rest`` is what stands behind ``%%dag`` in its first line; None for a plain cell."""
+    """A cell that is being run. ``rest`` is what stands behind ``%%dag`` in its first line; None for a plain cell.
+
+    ``functions`` are what may become nodes, with their lines; ``before`` is what these names meant before the cell.
+    """
 
     source: str
     cell_id: str
     label: str
     rest: str | None = None
     functions: dict[str, int] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
     registered: bool = False
 
 
@@ -42,7 +47,8 @@ def head(source: str) -> str | None:
 
 
 def transform(lines: list[str]) -> list[str]:
-    """The input transformer: ``%%dag`` becomes a comment, line for line."""
+    """The input transformer: ``%%dag`` becomes a comment, and ``%dag run?`` a call for help, line for line."""
+    lines = [_ASKED.sub(r"%dag help \g<command>\n", line) for line in lines]
     for n, line in enumerate(lines):
         if line.strip():
             if _HEAD.match(line.rstrip("\n")) and line.startswith("%%dag"):
@@ -54,33 +60,36 @@ def transform(lines: list[str]) -> list[str]:
 class Registration(ast.NodeTransformer):
     """The syntax-tree transformer: behind a cell's last definition stands the call that registers its functions.
 
-    ``current()`` is the cell that is being run; ``owns(cell)`` says whether it defined nodes before.
+    ``current()`` is the cell that is being run.
     """
 
-    def __init__(self, current: Callable[[], Cell | None], owns: Callable[[Cell], bool]) -> None:
+    def __init__(self, current: Callable[[], Cell | None], cells: Cells) -> None:
         self._current = current
-        self._owns = owns
+        self._cells = cells
 
     def visit_Module(self, module: ast.Module) -> ast.Module:
         cell = self._current()
         if cell is None or cell.registered:
             return module
         cell.functions = _functions(module, decorated_only=cell.rest is None)
-        if cell.rest is None and not cell.functions and not self._owns(cell):
+        if cell.rest is None and not cell.functions and not self._cells.owns(cell):
             return module
         cell.registered = True
-        last = module.body[-1] if module.body else None
+        self._cells.begin(cell)
+        if cell.rest:
+            module.body.clear()  # it is going to be refused
+        at = _behind_definitions(module.body)
         call = ast.parse(_CALL).body[0]
-        if isinstance(last, ast.Expr):
-            module.body.insert(len(module.body) - 1, call)
-            ast.copy_location(call, last)
-        else:
-            module.body.append(call)
-            if last is not None:
-                ast.copy_location(call, last)
-        for part in ast.walk(call):
-            ast.copy_location(part, call)
+        for part in ast.walk(call) if module.body else ():
+            ast.copy_location(part, module.body[min(at, len(module.body) - 1)])
+        module.body.insert(at, call)
         return ast.fix_missing_locations(module)
+
+
+def _behind_definitions(body: list[ast.stmt]) -> int:
+    """Where everything is defined, and nothing is asked for yet: before the first expression behind the functions."""
+    last = max((n for n, s in enumerate(body) if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)), default=-1)
+    return next((n for n in range(last + 1, len(body)) if isinstance(body[n], ast.Expr)), len(body))
 
 
 def _functions(module: ast.Module, *, decorated_only: bool) -> dict[str, int]:
@@ -114,8 +123,27 @@ class Cells:
                 return owner
         return None
 
+    def owns(self, cell: Cell) -> bool:
+        """Whether the cell has nodes already."""
+        owner = self.owner(cell)
+        return owner is not None and bool(self._dag.owned(owner))
+
+    def begin(self, cell: Cell) -> None:
+        """The cell is about to run: remember what its names mean, in case it is refused."""
+        cell.before = {name: self._namespace[name] for name in cell.functions if name in self._namespace}
+
     def define(self, cell: Cell) -> Change:
-        """Make the cell's functions the nodes that it owns. Raises GraphError; then the DAG is as it was."""
+        """Make the cell's functions the nodes that it owns.
+
+        Raises GraphError or UsageError; then the DAG is as it was, and so is what its names mean.
+        """
+        try:
+            return self._define(cell)
+        except DagbookError:
+            self._namespace.update(cell.before)
+            raise
+
+    def _define(self, cell: Cell) -> Change:
         if cell.rest:
             raise UsageError(
                 f"{cell.label}: `%%dag {cell.rest}` names a body, and only cells of functions can be nodes here. "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import CodeType
@@ -19,9 +20,13 @@ from dagbook.graph.dag import Change
 from dagbook.notebook import magics, outputs, pictures, svg
 from dagbook.notebook.accessor import Dag
 from dagbook.notebook.cells import Cell, Cells, Registration, head, transform
-from dagbook.notebook.tracebacks import dress
+from dagbook.notebook.tracebacks import dress, failure
 from dagbook.notebook.view import View, meta
-from dagbook.session import Session
+from dagbook.session import Session, number_of_workers
+
+FAILED = (Kind.NODE_FAILED, Kind.NODE_TIMED_OUT)
+Last = Callable[[str], Kind | None]
+"""The last event of a node, None before its first run in this kernel."""
 
 VALUES_SHOWN = 5
 """How many targets of a run are shown by value."""
@@ -49,7 +54,7 @@ class Notebook:
         self.namespace: dict[str, Any] = shell.user_ns
         self.in_kernel = hasattr(shell, "kernel")
         self.session = Session(
-            directory=directory, locate=self._locate, is_ours=self._title, capture=self._capture
+            directory=directory, locate=self._locate, is_ours=self.title, capture=self._capture
         )
         self.cells = Cells(self.session.dag, self.namespace, has_document=self.in_kernel)
         self.view = View(self.session, run=self._run_from_page)
@@ -57,25 +62,22 @@ class Notebook:
         self._cell: Cell | None = None
         self._stage: outputs.Stage | None = None
         self._running: Run | None = None
-        self._registration = Registration(lambda: self._cell, self._owns)
+        self._registration = Registration(lambda: self._cell, self.cells)
 
     # -- a cell begins, and registers what it defines
 
     def before_cell(self, info: Any) -> None:
         """IPython is about to run a cell."""
         source = info.raw_cell or ""
-        label = f"cell {self.shell.execution_count}"
-        self._cell = Cell(source, getattr(info, "cell_id", None) or "", label, head(source))
-
-    def _owns(self, cell: Cell) -> bool:
-        owner = self.cells.owner(cell)
-        return owner is not None and bool(self.session.dag.owned(owner))
+        self._cell = Cell(source, getattr(info, "cell_id", None) or "", "this cell", head(source))
 
     def register(self) -> None:
         """Make the functions of the cell that is running nodes, and show what that changed."""
         cell = self._cell
         if cell is None:
             return
+        # Only the compiled cell knows its number for certain: the shell counts on at different moments.
+        cell.label = self._title(sys._getframe(1).f_code.co_filename) or cell.label
         try:
             change = self.cells.define(cell)
         except DagbookError as error:
@@ -116,6 +118,7 @@ class Notebook:
 
     def _watched(self, targets: Sequence[str], force: Sequence[str], fail_fast: bool, workers: int | None) -> Run:
         self.session.plan(*targets, force=force)  # what is wrong is said before anything is shown
+        number_of_workers(workers)
         live = self.in_kernel and self._cell is not None and bool(self._cell.cell_id)
         handle = self._publish(self._live_bundle()) if live else None
         with outputs.routed(self.shell) as emit:
@@ -149,28 +152,30 @@ class Notebook:
         return observer
 
     def _run_from_page(self, targets: Sequence[str], force: bool) -> None:
-        """The page's Run button: a run on the kernel's own thread, whose errors the picture shows."""
+        """The page's Run button: heard on any thread, carried out on the kernel's own as soon as no cell is running."""
+        self.shell.kernel.io_loop.add_callback(self._run_quietly, tuple(targets), force)
+
+    def _run_quietly(self, targets: Sequence[str], force: bool) -> None:
+        """A run that no cell asked for: what nodes show is kept with their results, and errors are in the picture."""
         if self._running is not None:
             return
-
-        def observer(run: Run) -> Any:
-            self._running = run
-            return lambda log, start, stop: None
-
-        try:
-            self.session.run(*targets, force=list(targets) if force else (), observers=[observer])
-        except DagbookError:
-            return
-        finally:
-            self.view.finish()
-            self._running = None
+        with outputs.routed(self.shell) as emit:
+            try:
+                self.session.run(*targets, force=targets if force else (), observers=[self._begin(emit, hold=True)])
+            except DagbookError as error:
+                self.view.refresh()
+                self.shell.log.warning("the run that the page asked for was refused: %s", error)
+            finally:
+                self.view.finish()
+                self._running = self._stage = None
 
     def _raise(self, run: Run, targets: Sequence[str]) -> None:
         try:
             run.raise_for_status(*targets)
             run.raise_for_status()
         except NodeFailed as error:
-            raise dress(error, run.stories.get(error.node)) from None
+            cause = error.__cause__
+            raise dress(error, lambda: failure(run.stories[error.node], cause, self.title)) from cause
         except DagbookError as error:
             raise dress(error) from None
 
@@ -189,7 +194,7 @@ class Notebook:
             plan = self.session.plan(*targets)
         except DagbookError as error:
             raise dress(error) from None
-        print(plan_text([plan.steps[i] for i in plan.steps]))
+        print(plan_text(list(plan.steps.values()), self._last_kind))
 
     def print_status(self) -> None:
         """Print how each node stands."""
@@ -208,7 +213,7 @@ class Notebook:
 
     def show(self, form: str | None = None) -> None:
         """Show the graph: live, or as ``text``, ``mermaid``, ``svg``, ``dot``."""
-        cards, edges = self._cards()
+        cards, edges = self._cards(stored=True)
         match form:
             case None if self.in_kernel:
                 self.view.refresh()
@@ -264,8 +269,11 @@ class Notebook:
     # -- pictures
 
     def picture(self) -> dict[str, Any]:
-        """The graph by outcome, as a display bundle without anything volatile."""
-        cards, edges = self._cards()
+        """The graph by outcome of this kernel's runs, as a display bundle without anything volatile.
+
+        What the store holds of other nodes is left out, so that a first and a second run of a notebook show the same.
+        """
+        cards, edges = self._cards(stored=False)
         legend = pictures.summary(cards)
         drawing = svg.render(cards, edges, title=self.session.dag.name, legend=legend)
         text = f"{pictures.line([c.name for c in cards], edges)}\n{legend}"
@@ -275,23 +283,25 @@ class Notebook:
         picture = self.picture()
         return picture | self.view.bundle() if self.in_kernel else {"text/plain": picture["text/plain"]}
 
-    def _cards(self) -> tuple[list[pictures.Card], list[tuple[int, int]]]:
+    def _cards(self, *, stored: bool) -> tuple[list[pictures.Card], list[tuple[int, int]]]:
         steps = self.session.status()
         topology = self.session.dag.topology()
-        cards = [self._card(step) for step in steps.values()]
+        cards = [self._card(step, stored) for step in steps.values()]
         return cards, [(p, i) for i, preds in enumerate(topology.preds) for p in preds]
 
-    def _card(self, step: Step) -> pictures.Card:
+    def _card(self, step: Step, stored: bool) -> pictures.Card:
         mapped = bool(self.session.dag[step.name].options.each)
-        if step.result is not None:
+        story = self.session.story(step.name)
+        if step.result is not None and (stored or story is not None):
             record = step.result.record
             return pictures.Card(step.name, "current", meta(record.summary), mapped, len(record.children or ()))
-        story = self.session.story(step.name)
-        kind = story.how if story is not None and self.session.runs and story.run == self.session.runs[-1].number else None
-        if kind in (Kind.NODE_FAILED, Kind.NODE_TIMED_OUT) and story is not None:
-            return pictures.Card(step.name, "failed", str((story.error or {}).get("type") or story.reason), mapped)
-        if kind is Kind.NODE_SKIPPED and story is not None:
-            return pictures.Card(step.name, "skipped", story.reason, mapped)
+        if story is not None and story.run == self.session.runs[-1].number:
+            if story.how in FAILED:
+                return pictures.Card(step.name, "failed", str((story.error or {}).get("type") or story.reason), mapped)
+            if story.how is Kind.NODE_SKIPPED:
+                return pictures.Card(step.name, "skipped", story.reason, mapped)
+            if story.record is not None and all(change.what == "unknown" for change in step.changes):
+                return pictures.Card(step.name, "current", meta(story.record.summary), mapped)
         return pictures.Card(step.name, "never", "", mapped)
 
     def _publish(self, bundle: dict[str, Any], update: Any = None) -> Any:
@@ -311,7 +321,8 @@ class Notebook:
         stage = self._stage
         return outputs.collecting(stage.sink(name)) if stage is not None else nullcontext([])
 
-    def _title(self, filename: str) -> str:
+    def title(self, filename: str) -> str:
+        """What the user calls a file: ``cell 3``, or the name of a module; "" for code that is not theirs."""
         label = self.shell.compile.format_code_name(filename)
         if label is not None:
             return f"cell {label[1][3:-1]}"
@@ -320,7 +331,7 @@ class Notebook:
         return os.path.basename(filename)
 
     def _locate(self, code: CodeType) -> str:
-        return self._title(code.co_filename)
+        return self.title(code.co_filename)
 
     # -- life
 
@@ -342,14 +353,14 @@ class _Named:
         printer.text(self._text)
 
 
-def plan_text(steps: Sequence[Step]) -> str:
+def plan_text(steps: Sequence[Step], last: Last) -> str:
     """A plan for people: what would run, and why; how much stands."""
     pending = [s for s in steps if s.result is None]
     kept = len(steps) - len(pending)
     if not pending:
         return f"nothing to run: {kept} current"
     width = max(len(s.name) for s in pending)
-    lines = [f"{s.name:<{width}}  {_reason(s)}{_expected(s)}" for s in pending]
+    lines = [f"{s.name:<{width}}  {_reason(s, last(s.name))}{_expected(s)}" for s in pending]
     return "\n".join([*lines, f"{len(pending)} may run, {kept} current"])
 
 
@@ -357,17 +368,17 @@ def _expected(step: Step) -> str:
     return f" (took {step.seconds:.1f} s)" if step.seconds and step.seconds >= 0.05 else ""
 
 
-def _reason(step: Step) -> str:
+def _reason(step: Step, last: Kind | None) -> str:
     match step.verdict:
         case "never":
-            return "has never run"
+            return "failed when it last ran" if last in FAILED else "has never run"
         case "maybe":
             return f"may have to: {step.cause} runs first"
         case _:
             return changes_text(step.changes) or "its stored result is gone"
 
 
-def status_text(steps: Sequence[Step], last: Any) -> str:
+def status_text(steps: Sequence[Step], last: Last) -> str:
     """How each node stands, a line each."""
     if not steps:
         return "no nodes yet. Start a cell with %%dag"
@@ -379,13 +390,13 @@ def _standing(step: Step, last: Kind | None) -> str:
     if step.result is not None:
         volatile = step.result.volatile
         return f"current (not stored: {volatile}; runs again after a restart)" if volatile else "current"
-    if last in (Kind.NODE_FAILED, Kind.NODE_TIMED_OUT):
+    if last in FAILED:
         return "failed"
     if last is Kind.NODE_SKIPPED:
         return "skipped"
     if step.verdict == "never":
         return "never run"
-    return f"may be stale: {step.cause} runs first" if step.verdict == "maybe" else f"stale: {_reason(step)}"
+    return f"may be stale: {step.cause} runs first" if step.verdict == "maybe" else f"stale: {_reason(step, last)}"
 
 
 # -- IPython's side
@@ -402,7 +413,8 @@ def load_ipython_extension(shell: Any) -> None:
     shell.events.register("pre_run_cell", notebook.before_cell)
     shell.register_magic_function(_line_magic, "line", "dag")
     shell.register_magic_function(_cell_magic, "cell", "dag")
-    shell.set_hook("complete_command", _complete, str_key="%dag")
+    shell.register_magic_function(_misplaced, "line", "%dag")
+    shell.Completer.custom_matchers.append(_complete)
     taken = notebook.namespace.get("dag")
     if taken is None or isinstance(taken, Dag):
         notebook.namespace["dag"] = notebook.dag
@@ -419,6 +431,7 @@ def unload_ipython_extension(shell: Any) -> None:
     shell.input_transformers_cleanup.remove(transform)
     shell.ast_transformers.remove(_active._registration)
     shell.events.unregister("pre_run_cell", _active.before_cell)
+    shell.Completer.custom_matchers.remove(_complete)
     _active.close()
     _active = None
 
@@ -436,8 +449,28 @@ def _cell_magic(line: str, cell: str) -> None:
 
     Names that begin with ``_`` are ordinary helpers. ``#| dag`` means the same, and is a comment to every other tool.
     """
-    raise dress(UsageError("`%%dag` must be the first line of its cell."))
+    _misplaced(line)
 
 
-def _complete(shell: Any, event: Any) -> list[str]:
-    return magics.complete(active(), event.line, event.symbol)
+def _misplaced(line: str) -> None:
+    """Where ``%%dag`` stands below the first line of a cell, it is taken for a line magic of this name."""
+    raise dress(UsageError("`%%dag` must be the first line of its cell. Put the lines above it into a cell of their own."))
+
+
+def _complete(context: Any) -> dict[str, Any]:
+    """IPython asks what may stand at the cursor; for a ``%dag`` line nobody else's answer counts."""
+    from IPython.core.completer import SimpleCompletion
+
+    line = context.line_with_cursor[: context.cursor_position]
+    if not line.startswith("%dag "):
+        return {"completions": []}
+    word = line.rpartition(" ")[2]
+    found = magics.complete(active(), line, word)
+    return {
+        "completions": [SimpleCompletion(text, type="dag") for text in found],
+        "matched_fragment": word,
+        "suppress": True,
+    }
+
+
+setattr(_complete, "matcher_api_version", 2)  # noqa: B010

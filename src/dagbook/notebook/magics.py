@@ -52,7 +52,7 @@ def _parser(command: str) -> _Parser:
             parser.add_argument("targets", nargs="*", metavar="NODE")
             parser.add_argument("--force", action="append", default=[], metavar="NODE", help="run it even if current")
             parser.add_argument("--full", action="store_true", help="run everything, current or not")
-            parser.add_argument("--jobs", type=int, metavar="N", help="how many nodes run at once")
+            parser.add_argument("--jobs", type=_count, metavar="N", help="how many nodes run at once")
             parser.add_argument("--fail-fast", action="store_true", help="start nothing more after a failure")
         case "plan":
             parser.add_argument("targets", nargs="*", metavar="NODE")
@@ -71,20 +71,30 @@ def _parser(command: str) -> _Parser:
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number from 1 up, not {text!r}")
+    return int(text)
+
+
 def command(notebook: Notebook, line: str) -> Any:
     """Carry out one ``%dag`` line. Raises UsageError with the nearest words for what it does not know."""
     words = _split(line)
     name = words[0] if words else "help"
     if name in ("-h", "--help"):
         name = "help"
-    if name not in _HELP:
-        raise UsageError(f"%dag has no command {name!r}{did_you_mean(nearest(name, _HELP))} `%dag help` lists them.")
+    _check_command(name)
     try:
         given = _parser(name).parse_args(words[1:])
     except _Asked as asked:
         print(asked)
         return None
     return _ACTIONS[name](notebook, given)
+
+
+def _check_command(name: str) -> None:
+    if name not in _HELP:
+        raise UsageError(f"%dag has no command {name!r}{did_you_mean(nearest(name, _HELP))} `%dag help` lists them.")
 
 
 def _split(line: str) -> list[str]:
@@ -100,7 +110,8 @@ def _run(notebook: Notebook, given: argparse.Namespace) -> None:
 
 
 def _help(notebook: Notebook, given: argparse.Namespace) -> None:
-    if given.topic in _HELP:
+    if given.topic is not None:
+        _check_command(given.topic)
         print(_parser(given.topic).format_help())
     else:
         print("\n".join([f"%dag {name:<8}{text}" for name, text in _HELP.items()]))

@@ -283,7 +283,6 @@ class Picture:
             self.end[i] = seconds
         elif status == QUEUED:
             self.start[i] = self.end[i] = nan
-            self.changed.discard(i)
         self.status[i] = status
         self._events.append(i | status << 24)
         self._events.append(min(max(0, round(seconds * TICKS)), 0xFFFFFFFF))
@@ -337,7 +336,7 @@ class Picture:
 
     def _inform(self, i: int, info: Message, *, quiet: bool) -> None:
         node = self.nodes[i]
-        news = {k: v for k, v in info.items() if node.get(k, "") != v}
+        news = {k: v for k, v in info.items() if (node.get(k) or "") != (v or "")}
         node.update(news)
         if news and not (quiet and len(self.nodes) > QUIET):
             self._say("info", i=i, info=news)

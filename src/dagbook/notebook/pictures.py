@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Outcome = Literal["current", "failed", "skipped", "never"]
 Edges = Sequence[tuple[int, int]]
 
-WORD: dict[Outcome, str] = {"failed": "failed", "skipped": "skipped", "never": "never run", "current": "current"}
+WORD: dict[Outcome, str] = {"failed": "failed", "skipped": "skipped", "never": "not run yet", "current": "current"}
 """The words for outcomes, the one that matters most first."""
 
 GLYPH: dict[Outcome, str] = {"failed": "✗", "skipped": "⊘", "never": "○", "current": "✓"}

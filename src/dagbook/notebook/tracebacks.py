@@ -3,30 +3,57 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from dagbook.errors import DagbookError, NodeFailed
+from dagbook.engine.call import describe_error
 from dagbook.engine.driver import Story
+
+E = TypeVar("E", bound=Exception)
+Title = Callable[[str], str]
+"""What to call a file of the user's (``cell 3``); "" for files whose frames are left out."""
 
 _RED, _DIM, _BOLD, _OFF = "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _AROUND = 1
+_CAUSES = 5
+"""How many earlier exceptions are shown of a chain."""
 
 
-def dress(error: DagbookError, story: Story | None = None) -> DagbookError:
-    """Give ``error`` the traceback that IPython is to show."""
-    lines = _node_failed(error, story) if isinstance(error, NodeFailed) and story else []
-    lines.append(f"{_RED}{type(error).__name__}{_OFF}: {error}")
-    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+def dress(error: E, above: Callable[[], Sequence[str]] = tuple) -> E:
+    """Give ``error`` the traceback that IPython is to show: the lines ``above()``, then its own words."""
+    error._render_traceback_ = lambda: [*above(), f"{_RED}{type(error).__name__}{_OFF}: {error}"]  # type: ignore[attr-defined]
     return error
 
 
-def _node_failed(error: NodeFailed, story: Story) -> list[str]:
-    described = story.error or {}
+def way(error: Exception, title: Title) -> list[str]:
+    """The user's lines that ``error`` came through."""
+    return _frames(describe_error(error, title)["frames"])
+
+
+def failure(story: Story, exception: BaseException | None, title: Title) -> list[str]:
+    """How a node failed: the user's lines and the exception, those that led to it first."""
     lines: list[str] = []
-    for frame in described.get("frames", ()):
-        lines.append(f"{_BOLD}{frame['title']}, line {frame['line']}, in {frame['name']}{_OFF}")
-        lines += _source(frame)
+    for earlier, led in reversed(list(_chain(exception))):
+        lines += [*_told(describe_error(earlier, title)), f"{_DIM}{led}{_OFF}", ""]
+    return lines + _told(story.error or {})
+
+
+def _chain(exception: BaseException | None) -> Iterator[tuple[BaseException, str]]:
+    """The exceptions behind one, the nearest first, and how each led to the next."""
+    for _ in range(_CAUSES):
+        if exception is None:
+            return
+        if exception.__cause__ is not None:
+            exception, led = exception.__cause__, "that was the cause of this:"
+        elif exception.__context__ is not None and not exception.__suppress_context__:
+            exception, led = exception.__context__, "while that was handled, this happened:"
+        else:
+            return
+        yield exception, led
+
+
+def _told(described: Mapping[str, Any]) -> list[str]:
+    lines = _frames(described.get("frames", ()))
     if described.get("hidden"):
         lines.append(f"{_DIM}{described['hidden']} frames in {described['hidden_in']} hidden{_OFF}")
     if described.get("type"):
@@ -34,11 +61,20 @@ def _node_failed(error: NodeFailed, story: Story) -> list[str]:
     return lines
 
 
+def _frames(frames: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for frame in frames:
+        lines.append(f"{_BOLD}{frame['title']}, line {frame['line']}, in {frame['name']}{_OFF}")
+        lines += _source(frame)
+    return lines
+
+
 def _source(frame: Mapping[str, Any]) -> list[str]:
     shown = []
     for number, text in around(frame["file"], frame["line"], _AROUND, first=frame["first"]):
-        arrow = "→" if number == frame["line"] else " "
-        shown.append(f"{arrow} {number:>4} {text}")
+        if text.strip() or number == frame["line"]:
+            arrow = "→" if number == frame["line"] else " "
+            shown.append(f"{arrow} {number:>4} {text}")
     return shown
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +70,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes become durable when the block ends, all or none."""
         with self.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            _begin(connection)
             yield connection
             connection.execute("COMMIT")
 
@@ -121,6 +123,21 @@ class Database:
         self._forking = False
         self._state.notify_all()
         self._state.release()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Become the one writer. SQLite would nap for 0.1 s at a time, in which a busy writer comes and goes unseen."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.0002, 0.002))
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
