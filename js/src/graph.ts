@@ -8,7 +8,7 @@ import { cellAt, cellRect, Scene, type Rect } from "./scene";
 import type { Tip } from "./tip";
 import type { Widget } from "./widget";
 
-const FOLD_MS = 150, HOVER_MS = 350, SMALLEST = 0.9;
+const FOLD_MS = 150, FADE_MS = 120, HOVER_MS = 350, SMALLEST = 0.9;
 
 interface Fold { from: number; to: number; start: number }
 
@@ -17,8 +17,11 @@ export class GraphPicture {
   /** What the user has opened or closed, by the card's key. */
   private readonly chosen = new Map<string, boolean>();
   private readonly folds = new Map<string, Fold>();
+  /** When the cards that are still fading in came. */
+  private readonly born = new Map<string, number>();
   private zoomedByUser = false;
   private fitWanted = false;
+  private now = 0;
 
   constructor(private readonly w: Widget) {
     const { ruler } = w;
@@ -32,7 +35,7 @@ export class GraphPicture {
   refresh(): void {
     const { scene } = this;
     if (!this.available) return;
-    scene.refresh(this.available);
+    if (scene.refresh(this.available)) this.welcome();
     scene.unfolds.clear();
     scene.deck.cards.forEach((card, c) => {
       const open = this.isOpen(c);
@@ -41,6 +44,12 @@ export class GraphPicture {
       if (unfold) scene.unfolds.set(c, unfold);
       this.aim(card.key, open && unfold ? 1 : 0);
     });
+  }
+
+  private welcome(): void {
+    const now = performance.now();
+    if (!reducedMotion()) for (const key of this.scene.newcomers) this.born.set(key, now);
+    this.scene.newcomers = [];
   }
 
   /** A group opens by itself for the nodes that a filter finds in it. */
@@ -88,9 +97,11 @@ export class GraphPicture {
       if (now - fold.start < FOLD_MS) moving = true;
       else if (fold.to === 0) this.folds.delete(card.key);
     });
+    for (const [key, came] of this.born) if (now - came > FADE_MS) this.born.delete(key);
+    this.now = now;
     this.scene.pose(shares);
     if (!this.zoomedByUser) this.w.stage.zoom = this.naturalZoom();
-    return moving;
+    return moving || this.born.size > 0;
   }
 
   /** A little smaller rather than scrolled; below that scrolled, because tiny text is worse. */
@@ -106,7 +117,11 @@ export class GraphPicture {
   }
 
   draw(pen: Pen, seen: Rect, zoom: number): void {
-    drawGraph(pen, this.w.m, this.scene, { ...this.w.look(), seen, zoom });
+    const opacity = (c: number) => {
+      const came = this.born.get(this.scene.deck.cards[c].key);
+      return came === undefined ? 1 : Math.max(0, Math.min(1, (this.now - came) / FADE_MS));
+    };
+    drawGraph(pen, this.w.m, this.scene, { ...this.w.look(), seen, zoom, opacity });
   }
 
   shown(): void {

@@ -14,6 +14,8 @@ export interface Pen {
   rect(x: number, y: number, w: number, h: number, line: Line, radius?: number): void;
   path(d: string, line: Line, place?: Place): void;
   text(x: number, y: number, text: string, type: Type): void;
+  /** How much of what is drawn from now on covers what is below. */
+  opacity(share: number): void;
 }
 
 /** Widths of text. Digits all take the room of "0", so that a ticking time stands still. */
@@ -68,6 +70,10 @@ export class CanvasPen implements Pen {
     ctx.beginPath();
     if (radius) ctx.roundRect(x, y, w, h, radius); else ctx.rect(x, y, w, h);
     this.ink(line);
+  }
+
+  opacity(share: number): void {
+    this.ctx.globalAlpha = share;
   }
 
   path(d: string, line: Line, place?: Place): void {
@@ -164,6 +170,9 @@ export class SvgPen implements Pen {
       ` fill="${escaped(type.ink)}"${type.underline ? ' text-decoration="underline"' : ""}>${escaped(plain(text))}</text>`,
     );
   }
+
+  /** A picture for the clipboard stands still: nothing in it is on its way in. */
+  opacity(): void {}
 
   finish(width: number, height: number, ground: string, title: string): string {
     return (

@@ -62,6 +62,8 @@ export class Scene {
   /** What open cards show, by card. */
   unfolds = new Map<number, Unfold>();
   gap = 48;
+  /** Keys of the cards that came with the last new shape, when others stayed. */
+  newcomers: string[] = [];
   private available = 0;
   private shape = -1;
   private paths = new Map<string, string>();
@@ -77,6 +79,7 @@ export class Scene {
     const place = new Map(old.cards.map((card, k) => [card.key, k]));
     const stay = this.deck.cards.filter((card) => place.has(card.key)).map((card) => card.key);
     const keep = !tidy && stay.length > 0 && stay.length * 2 >= this.deck.cards.length;
+    this.newcomers = keep ? this.deck.cards.filter((card) => !place.has(card.key)).map((card) => card.key) : [];
     if (keep) this.deck = reordered(this.deck, old.cards.map((card) => card.key));
     const input = this.input();
     this.base = keep ? warm(input, this.gap, pruned(before, stay.sort((a, b) => place.get(a)! - place.get(b)!).map((key) => place.get(key)!))) : cold(input, this.gap);

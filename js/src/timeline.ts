@@ -270,7 +270,7 @@ export class TimelinePicture {
 
   private drawBusy(pen: Pen, f: ReturnType<TimelinePicture["frame"]>, x: (t: number) => number): void {
     const { colors: c } = this.look();
-    const base = f.bottom + 28 + BUSY, most = Math.max(1, f.lanes.length);
+    const base = f.bottom + 28 + BUSY, most = this.steps.reduce((peak, [, busy]) => Math.max(peak, busy), f.lanes.length);
     let d = `M${f.left} ${base}`;
     for (const [t, busy] of thinned(this.steps, f.end / f.span)) d += `H${x(t).toFixed(1)}V${(base - (BUSY * busy) / most).toFixed(1)}`;
     pen.path(`${d}V${base}Z`, { fill: c.track });

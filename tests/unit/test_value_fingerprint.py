@@ -140,7 +140,7 @@ def test_depth_has_no_limit_even_when_the_recursion_limit_was_raised():
 
 def test_a_fingerprint_does_not_depend_on_how_deep_the_caller_is():
     value = 1
-    for _ in range(600):
+    for _ in range(400):
         value = [value]
 
     def from_below(levels):

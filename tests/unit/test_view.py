@@ -627,7 +627,7 @@ def test_the_details_of_a_failure_show_the_users_lines_and_what_was_skipped() ->
     [
         (Summary("DataFrame", (327_346, 20), 52_400_000), "327k × 20", "327,346 × 20"),
         (Summary("list", (3,)), "list of 3", "3"),
-        (Summary("Series", (51_108,)), "Series of 51.1k", "51,108"),
+        (Summary("Series", (51_108,)), "Series of 51k", "51,108"),
         (Summary("float", (), 0, "0.41234"), "0.412", "0.412"),
         (Summary("bool", (), 0, "True"), "True", "True"),
         (Summary("int", (), 0, "12"), "12", "12"),
@@ -642,10 +642,10 @@ def test_a_value_is_told_by_its_shape_and_only_numbers_by_themselves(summary: Su
     assert summaries.shape(summary) == long
 
 
-def test_sizes_and_counts_have_at_most_three_digits() -> None:
+def test_sizes_and_counts_are_as_short_as_a_card_needs() -> None:
     sizes = [summaries.size(n) for n in (0, 10, 51_200, 51_200_000, 999_600)]
     assert sizes == ["", "10 B", "51.2 kB", "51.2 MB", "1.0 MB"]
-    assert [summaries.short(n) for n in (7, 999, 1_234, 99_940, 999_600)] == ["7", "999", "1.23k", "99.9k", "1.00M"]
+    assert [summaries.short(n) for n in (7, 999, 1_234, 99_940, 999_600)] == ["7", "999", "1,234", "100k", "1.00M"]
 
 
 def test_a_name_that_no_encoder_takes_is_made_safe() -> None:

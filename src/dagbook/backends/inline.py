@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+
+ATTENTION = 0.2
+"""Seconds: an interrupt that comes just before the thread begins to wait is heard after this time at the latest."""
 
 
 class InlineBackend:
@@ -20,7 +23,13 @@ class InlineBackend:
 
     def serve(self) -> None:
         """Make the calls on this thread until :meth:`close`. An interrupt of the waiting ends it with that interrupt."""
-        while (call := self._queue.get()) is not None:
+        while True:
+            try:
+                call = self._queue.get(timeout=ATTENTION)
+            except Empty:
+                continue
+            if call is None:
+                break
             call()
         self._queue.put(None)  # who serves after the end finds the end
 

@@ -6,9 +6,9 @@ import contextvars
 import threading
 from collections.abc import Callable, Mapping
 
-from dagbook.engine.ports import InlineLane
 from dagbook.engine.driver import Driver, Story
 from dagbook.engine.events import Kind, Log
+from dagbook.engine.ports import InlineLane
 from dagbook.engine.result import Result
 from dagbook.errors import NodeFailed, RunCancelled
 from dagbook.graph.node import Node

@@ -77,7 +77,7 @@ class Notebook:
         if cell is None:
             return
         # Only the compiled cell knows its number for certain: the shell counts on at different moments.
-        cell.label = self._title(sys._getframe(1).f_code.co_filename) or cell.label
+        cell.label = self.title(sys._getframe(1).f_code.co_filename) or cell.label
         try:
             change = self.cells.define(cell)
         except DagbookError as error:
@@ -121,7 +121,7 @@ class Notebook:
         number_of_workers(workers)
         live = self.in_kernel and self._cell is not None and bool(self._cell.cell_id)
         handle = self._publish(self._live_bundle()) if live else None
-        with outputs.routed(self.shell) as emit:
+        with outputs.routed(self.shell, self.title) as emit:
             try:
                 return self.session.run(
                     *targets,
@@ -159,7 +159,7 @@ class Notebook:
         """A run that no cell asked for: what nodes show is kept with their results, and errors are in the picture."""
         if self._running is not None:
             return
-        with outputs.routed(self.shell) as emit:
+        with outputs.routed(self.shell, self.title) as emit:
             try:
                 self.session.run(*targets, force=targets if force else (), observers=[self._begin(emit, hold=True)])
             except DagbookError as error:
@@ -175,7 +175,8 @@ class Notebook:
             run.raise_for_status()
         except NodeFailed as error:
             cause = error.__cause__
-            raise dress(error, lambda: failure(run.stories[error.node], cause, self.title)) from cause
+            lines = failure(run.stories[error.node], cause, self.title)
+            raise dress(error, lambda: lines) from cause
         except DagbookError as error:
             raise dress(error) from None
 
@@ -454,14 +455,14 @@ def _cell_magic(line: str, cell: str) -> None:
 
 def _misplaced(line: str) -> None:
     """Where ``%%dag`` stands below the first line of a cell, it is taken for a line magic of this name."""
-    raise dress(UsageError("`%%dag` must be the first line of its cell. Put the lines above it into a cell of their own."))
+    raise dress(UsageError("`%%dag` must be the first line of its cell. Put what is above it into a cell of its own."))
 
 
 def _complete(context: Any) -> dict[str, Any]:
     """IPython asks what may stand at the cursor; for a ``%dag`` line nobody else's answer counts."""
     from IPython.core.completer import SimpleCompletion
 
-    line = context.line_with_cursor[: context.cursor_position]
+    line = context.text_until_cursor.rpartition("\n")[2]
     if not line.startswith("%dag "):
         return {"completions": []}
     word = line.rpartition(" ")[2]
@@ -473,4 +474,5 @@ def _complete(context: Any) -> dict[str, Any]:
     }
 
 
-setattr(_complete, "matcher_api_version", 2)  # noqa: B010
+_complete.matcher_api_version = 2  # type: ignore[attr-defined]
+_complete.matcher_priority = 1000  # type: ignore[attr-defined]  # before the one that knows Python's names

@@ -6,8 +6,10 @@ An output is plain data: ``{"t": "stream", "name": "stdout", "text": …}`` or `
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -158,7 +160,7 @@ class Router:
 
 @contextmanager
 def collecting(sink: Sink) -> Iterator[list[dict[str, Any]]]:
-    """Within the block this context's output belongs to ``sink``; open pyplot figures are shown and closed at its end."""
+    """Within the block this context's output belongs to ``sink``; new pyplot figures are shown and closed at its end."""
     before = _open_figures()
     token = _sink.set(sink)
     try:
@@ -169,8 +171,11 @@ def collecting(sink: Sink) -> Iterator[list[dict[str, Any]]]:
 
 
 @contextmanager
-def routed(shell: Any) -> Iterator[Emit]:
-    """Within the block, what nodes print and display goes to their sinks. Yields the way to really show an output."""
+def routed(shell: Any, title: Callable[[str], str]) -> Iterator[Emit]:
+    """Within the block, what nodes print, display and warn of goes to their sinks. Yields the way to really show it.
+
+    ``title`` says what the user calls a file.
+    """
     stdout, stderr = sys.stdout, sys.stderr
     publisher = shell.display_pub
     publish = publisher.publish
@@ -182,11 +187,17 @@ def routed(shell: Any) -> Iterator[Emit]:
         elif not rest.get("update"):
             sink.display(data, metadata)
 
+    last = stdout
+
     def emit(output: Output) -> None:
+        nonlocal last
         token = _sink.set(None)  # the node that is at its turn may be the one that emits
         try:
             if output["t"] == "stream":
                 stream = stdout if output["name"] == "stdout" else stderr
+                if stream is not last:
+                    last.flush()  # each is sent from a buffer of its own
+                    last = stream
                 stream.write(output["text"])
             else:
                 stdout.flush()
@@ -195,15 +206,32 @@ def routed(shell: Any) -> Iterator[Emit]:
         finally:
             _sink.reset(token)
 
+    show_warning = warnings.showwarning
+
+    def routed_warning(message: Any, category: Any, filename: str, number: int, *rest: Any, **more: Any) -> None:
+        sink = _sink.get()
+        if sink is None:
+            show_warning(message, category, filename, number, *rest, **more)
+        else:
+            sink.write("stderr", f"{_where(filename, number, title)}{category.__name__}: {message}\n")
+
     sys.stdout, sys.stderr = Router("stdout", stdout), Router("stderr", stderr)
     publisher.publish = routed_publish
+    warnings.showwarning = routed_warning
     try:
         yield emit
     finally:
+        warnings.showwarning = show_warning
         del publisher.publish
         sys.stdout, sys.stderr = stdout, stderr
         stdout.flush()
         stderr.flush()
+
+
+def _where(filename: str, line: int, title: Callable[[str], str]) -> str:
+    """Where a warning comes from, if that is the same in each kernel: the file of a cell has another name in each."""
+    known = title(filename)
+    return "" if known.startswith("cell ") else f"{known or os.path.basename(filename)}:{line}: "
 
 
 def _open_figures() -> frozenset[int]:

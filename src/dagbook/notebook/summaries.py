@@ -54,10 +54,12 @@ def is_plain(text: str) -> bool:
 
 
 def short(n: int) -> str:
-    """A count with at most three digits: ``327k``, ``1.23M``."""
+    """A count as a card has room for it: ``3,322``, ``26k``, ``327k``, ``1.23M``."""
+    if n < 10_000:
+        return f"{n:,}"
     value, unit = _scaled(float(n), ("", "k", "M", "G", "T"))
-    if not unit:
-        return str(n)
+    if unit == "k":
+        return f"{value:.0f}k"
     return f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
 
 

@@ -21,7 +21,10 @@ _CAUSES = 5
 
 def dress(error: E, above: Callable[[], Sequence[str]] = tuple) -> E:
     """Give ``error`` the traceback that IPython is to show: the lines ``above()``, then its own words."""
-    error._render_traceback_ = lambda: [*above(), f"{_RED}{type(error).__name__}{_OFF}: {error}"]  # type: ignore[attr-defined]
+    def render() -> list[str]:
+        return [*above(), f"{_RED}{type(error).__name__}{_OFF}: {error}"]
+
+    error._render_traceback_ = render  # type: ignore[attr-defined]
     return error
 
 
@@ -35,7 +38,8 @@ def failure(story: Story, exception: BaseException | None, title: Title) -> list
     lines: list[str] = []
     for earlier, led in reversed(list(_chain(exception))):
         lines += [*_told(describe_error(earlier, title)), f"{_DIM}{led}{_OFF}", ""]
-    return lines + _told(story.error or {})
+    described = story.error or {}
+    return lines if described.get("ours") and not described["frames"] else lines + _told(described)
 
 
 def _chain(exception: BaseException | None) -> Iterator[tuple[BaseException, str]]:
