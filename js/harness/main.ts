@@ -1,7 +1,8 @@
 // Shows the widget with recorded states: ?state=running&theme=dark&width=420&still=1
 
 import type { Host } from "../src/control";
-import widget from "../src/index";
+import graph from "../src/index";
+import line from "../src/oneline";
 import "../src/widget.css";
 import { STATES, type State } from "./states";
 
@@ -58,7 +59,7 @@ async function show() {
     document.body.append(el);
     const host = hostFor(state, kind);
     const began = performance.now();
-    widget.render({ model: host, el });
+    (kind === "line" ? line : graph).render({ model: host, el });
     return { el, host, began };
   });
   const { el, host, began } = outs[outs.length - 1];

@@ -1,29 +1,9 @@
-// The module that the page loads: one view for each output that shows the widget.
+// The module of the graph: one view for each output that shows it.
 
 import type { Host } from "./control";
-import { h } from "./dom";
-import { drawLine } from "./line";
-import type { Line } from "./protocol";
-import { applyTheme, readTheme, watchTheme } from "./tokens";
 import { Widget } from "./widget";
 
 interface View { model: Host; el: HTMLElement }
-
-function lineView({ model, el }: View): () => void {
-  const root = h("div", { class: "dagbook dagline" });
-  el.append(root);
-  const theme = () => applyTheme(root, readTheme(root));
-  const draw = () => drawLine(root, model.get("line") as Line);
-  theme();
-  draw();
-  model.on("change:line", draw);
-  const unwatch = watchTheme(theme);
-  return () => {
-    model.off("change:line", draw);
-    unwatch();
-    root.remove();
-  };
-}
 
 function graphView({ model, el }: View): () => void {
   const widget = new Widget(model, el);
@@ -32,4 +12,4 @@ function graphView({ model, el }: View): () => void {
   return () => widget.dispose();
 }
 
-export default { render: (view: View) => (view.model.get("kind") === "line" ? lineView(view) : graphView(view)) };
+export default { render: graphView };

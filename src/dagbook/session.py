@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from dagbook.engine.run import Run
 from dagbook.engine.why import why, why_step
 from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.dag import DAG
+from dagbook.observe.bus import Bus
 
 Observer = Callable[[Run], Listener]
 """Told of each run before its first event; what it returns hears of the events."""
@@ -143,7 +145,7 @@ class Session:
         decider, plan = self._plan(targets, force)
         inline = InlineBackend()
         pool = self._workers_for(workers)
-        listeners: list[Listener] = []
+        bus = Bus()
         environment = Environment(
             store=self._store,
             journal=self.journal,
@@ -151,13 +153,14 @@ class Session:
             inline=inline,
             workers=pool,
             capture=self._capture,
-            listeners=listeners,
+            publish=bus,
             is_ours=self._is_ours,
             sequential=pool.slots == 1,
             fail_fast=fail_fast,
         )
         run = Run(Driver(plan, decider, environment, self.dag.name), inline, targets)
-        listeners.extend(observer(run) for observer in (*self.observers, *observers))
+        for observer in (*self.observers, *observers):
+            bus.add(observer(run))
         self._remember(run)
         return run.start(self._ended)
 
@@ -180,6 +183,8 @@ class Session:
             ).wait()
             if not run.driver.lost:
                 return run
+            names = ", ".join(dict.fromkeys(result.record.node for result in run.driver.lost))
+            warnings.warn(f"the stored value of {names} is damaged or gone; it is made again.", RuntimeWarning, 2)
             self._refuse(run.driver.lost)
 
     def close(self) -> None:

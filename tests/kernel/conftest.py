@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,15 @@ class Kernel:
         assert reply.error is None, "\n".join(reply.error["traceback"])
         return reply
 
+    def refused(self, source: str, cell_id: str | None = None) -> str:
+        """Run a cell that has to fail, with none of our frames shown. Returns what the user reads, without colours."""
+        reply = self.run(source, cell_id)
+        assert reply.error is not None, f"this was not refused: {source}"
+        seen = plain("\n".join(reply.error["traceback"]))
+        assert f"{os.sep}dagbook{os.sep}" not in seen, seen
+        assert reply.error["ename"] == "SyntaxError" or reply.error["evalue"] in seen, seen
+        return seen
+
     def value(self, expression: str) -> object:
         """A JSON value computed in the kernel."""
         reply = self.must(f"import json as _json; print(_json.dumps({expression}))")
@@ -109,6 +119,26 @@ class Kernel:
         found = self.value("__import__('dagbook').notebook.extension.active().session.runs[-1].executed")
         assert isinstance(found, list)
         return found
+
+
+def plain(text: str) -> str:
+    """``text`` without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One kernel for all tests of a file, with the extension loaded; each test uses names and cells of its own."""
+    folder = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGBOOK_KEY_FILE", str(tmp_path_factory.mktemp("key") / "key"))
+        patch.delenv("DAGBOOK_DIR", raising=False)
+        kernel = Kernel(folder)
+        try:
+            kernel.must("%load_ext dagbook")
+            yield kernel
+        finally:
+            kernel.close()
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from dagbook.fingerprint.key import Change, Key
 from dagbook.fingerprint.parts import Digest, Part, known, unknown
 from dagbook.graph.compose import Splice, child_name
 
-LISTENER_STRIKES = 3
 GRACE = 0.4
 """How long, in seconds, an interrupt waits for running nodes before it leaves them behind."""
 
@@ -76,7 +75,7 @@ class Environment:
     inline: Backend
     workers: Backend
     capture: Capture
-    listeners: list[Listener]
+    publish: Listener
     is_ours: Callable[[str], str]
     sequential: bool = False
     fail_fast: bool = False
@@ -116,7 +115,6 @@ class Driver:
         self._branches: dict[int, _Branches] = {}
         self._deadlines: dict[int, float] = {}
         self._lanes: dict[int, int] = {}
-        self._strikes: dict[int, int] = {}
         self._give_up = inf
         self.left_behind: list[str] = []
         self._context = contextvars.copy_context()
@@ -444,15 +442,14 @@ class Driver:
     # -- remembering and telling
 
     def _commit(self) -> None:
-        """Journal what happened since the last time, then tell the listeners."""
+        """Journal what happened since the last time, then publish it."""
         start, stop = self._committed, len(self.log)
         if start == stop:
             return
         records, self._records, self._committed = self._records, [], stop
         self._tell_stories(start, stop)
         self._keep(lambda: self.env.journal.commit(self.number, self.log, start, stop, records))
-        for listener in list(self.env.listeners):
-            self._tell(listener, start, stop)
+        self.env.publish(self.log, start, stop)
 
     def _tell_stories(self, start: int, stop: int) -> None:
         for seq in range(start, stop):
@@ -470,15 +467,6 @@ class Driver:
             write()
         except StoreError as error:
             warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
-
-    def _tell(self, listener: Listener, start: int, stop: int) -> None:
-        try:
-            listener(self.log, start, stop)
-        except Exception as error:  # a listener never changes a run
-            strikes = self._strikes[id(listener)] = self._strikes.get(id(listener), 0) + 1
-            warnings.warn(f"a listener of the run raised {error!r}", RuntimeWarning, stacklevel=2)
-            if strikes >= LISTENER_STRIKES:
-                self.env.listeners.remove(listener)
 
 
 def _framed(data: bytes) -> bytes:

@@ -149,9 +149,9 @@ class Decider:
     def _usable(self, result: Result) -> bool:
         if not self._files_same(result.record):
             return False
-        if result.loaded or (result.record.blob is None and result.record.children is None):
-            return result.loaded
-        return all(self._usable(c) for c in result.children) if result.children else self._there(result.record)
+        if result.record.children is not None:
+            return all(self._usable(child) for child in result.children)
+        return result.loaded or self._there(result.record)
 
     def _revive(self, record: Record) -> Result | None:
         if not self._files_same(record):
@@ -169,14 +169,22 @@ class Decider:
             if found is None:
                 return None
             children.append(found)
-        keys = None
-        if record.blob is not None:
-            try:
-                stored = self._store.get(record.blob)
-            except RefusedError:
-                return None
-            keys = stored if isinstance(stored, tuple) else None
+        if not record.mapping:
+            return Result(record, self._store, children=children)
+        keys = self._stored_keys(record)
+        if keys is None or len(keys) != len(children):
+            return None
         return Result(record, self._store, children=children, keys=keys)
+
+    def _stored_keys(self, record: Record) -> tuple[object, ...] | None:
+        """The keys of a mapped dict: labels are only for people. None when they are not stored, or are damaged."""
+        if record.blob is None:
+            return None
+        try:
+            stored = self._store.get(record.blob)
+        except RefusedError:
+            return None
+        return stored if isinstance(stored, tuple) else None
 
     def _children(self, name: str, key: Digest) -> Iterable[Result]:
         for record in self._journal.find(key):

@@ -160,7 +160,7 @@ class Router:
 
 @contextmanager
 def collecting(sink: Sink) -> Iterator[list[dict[str, Any]]]:
-    """Within the block this context's output belongs to ``sink``; new pyplot figures are shown and closed at its end."""
+    """Here this context's output belongs to ``sink``. New pyplot figures are shown and closed at its end."""
     before = _open_figures()
     token = _sink.set(sink)
     try:

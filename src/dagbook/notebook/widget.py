@@ -49,11 +49,12 @@ class DagWidget(anywidget.AnyWidget):  # type: ignore[misc]
     line = t.Dict().tag(sync=True)
     _esm = STATIC / "widget.js" if HOT else t.Unicode().tag(sync=True)
     _css = STATIC / "widget.css" if HOT else t.Unicode().tag(sync=True)
+    _module = "widget.js"
 
     def __init__(self, view: View, **traits: Any) -> None:
         self._graph = view
         if not HOT:
-            traits |= {"_esm": bundle("widget.js"), "_css": bundle("widget.css")}
+            traits |= {"_esm": bundle(self._module), "_css": bundle("widget.css")}
         super().__init__(**traits)
         route_by_sender(self.comm)
         view.attach(self)
@@ -90,6 +91,9 @@ class DagWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
 class LineView(DagWidget):
     """The live line under a ``%%dag`` cell that defines the nodes ``names``."""
+
+    _esm = STATIC / "line.js" if HOT else t.Unicode().tag(sync=True)
+    _module = "line.js"
 
     def __init__(self, view: View, names: Sequence[str]) -> None:
         self.names = tuple(names)

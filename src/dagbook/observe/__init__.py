@@ -1,1 +1,1 @@
-""""""
+"""Who listens to a run."""
