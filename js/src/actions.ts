@@ -35,7 +35,7 @@ export class Actions {
       w.select(null);
       w.focusView();
     } else if (act === "copy") void copy(name);
-    else if (act === "debug") void copy(w.told.get(name)?.next || `%dag debug ${name}`);
+    else if (act === "debug") void copy(w.told.get(name)?.next ?? "");
     else if (act === "cell") node?.cellId && goTo(node.cellId);
     else if (!m.gone && !m.live) {
       const below = act === "retry" ? m.tops.filter((i) => m.of(i) === "skipped").map((i) => m.nodes[i].name) : [];

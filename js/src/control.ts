@@ -55,7 +55,7 @@ export class Control {
   private watch: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    private readonly host: Host,
+    public host: Host,
     private readonly disconnected: () => boolean,
     private readonly changed: () => void,
     private readonly heard: (message: FromKernel) => void,

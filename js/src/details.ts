@@ -59,7 +59,7 @@ export class Details {
       return el;
     };
     const actions = BAD.has(status)
-      ? [button("Retry", "Run it again, and what was skipped", "retry"), button("Debug", `Debug: copy ${detail?.next || `%dag debug ${name}`} (d)`, "debug", false)]
+      ? [button("Retry", "Run it again, and what was skipped", "retry"), detail?.next ? button("Debug", `Debug: copy ${detail.next} (d)`, "debug", false) : null]
       : m.family(i)?.failed
         ? [button("Retry failed", "Run the failed children again", "retry"), button("Copy name", "Copy the node's name", "copy", false)]
         : [button("Run to here", "Run to here (r)", "run"), button("Force", "Force: run even if current (Shift+F)", "force")];
@@ -72,8 +72,7 @@ export class Details {
   private sub(i: number): string {
     const { m } = this, { cell, parent } = m.nodes[i], family = m.family(i);
     if (family) {
-      const over = m.inputs[i].map((k) => m.nodes[k].name);
-      return [`mapped over ${over[over.length - 1] ?? "its input"}`, cell, `${family.done} of ${family.n} done`].filter(Boolean).join(", ");
+      return [`mapped over ${m.nodes[i].over ?? "its input"}`, cell, `${family.done} of ${family.n} done`].filter(Boolean).join(", ");
     }
     const took = m.took(i), when = took >= 0 && m.of(i) !== "running" ? `${WORD[m.of(i)]} in ${duration(took)}` : WORD[m.of(i)];
     return [cell, parent === undefined ? "" : `child of ${m.nodes[parent].name}`, when].filter(Boolean).join(", ");
@@ -180,10 +179,16 @@ export class Details {
     }
     if (waiting.length) first.push(head("Waiting"), quiet(waiting.slice(0, MOST_ROWS).map(label).join(", ")), more(waiting.length));
     const last = done.length ? [head("Done, slowest first"), this.table("", done.slice(0, MOST_ROWS).map((k) =>
-      ({ cells: [glyphIcon(m.of(k)), label(k), m.nodes[k].shape ?? m.nodes[k].meta ?? "", duration(m.took(k))], kinds: ["i", "", "g", "r"], node: m.nodes[k].name }))), more(done.length)] : [];
+      ({ cells: [glyphIcon(m.of(k)), label(k), this.size(k), duration(m.took(k))], kinds: ["i", "", "g", "r"], node: m.nodes[k].name }))), more(done.length)] : [];
     const failed = d && (d.code.length || d.frames.length) ? [...this.code(d), ...(d.error ? [h("p", { class: "dag-err", style: "margin-top:4px" }, d.error)] : [])] : [];
     const why = d && !failed.length ? [...this.why(i, d), ...(d.parts.length ? this.key(d.parts, d.moreParts) : [])] : [];
     return [first, [...failed, ...why], last];
+  }
+
+  /** A table by its whole shape, anything else as on its card. */
+  private size(k: number): string {
+    const { shape = "", meta = "" } = this.m.nodes[k];
+    return shape.includes("×") ? shape : meta;
   }
 
   private table(cls: string, rows: Row[]): HTMLElement {

@@ -176,7 +176,7 @@ function drawSecondLine(pen: Pen, m: GraphModel, card: Card, { x, y, w }: Rect, 
   const { colors: c, ruler } = look;
   const text = card.node >= 0 ? cardText(m, card.node) : groupText(card, look.matched, BAD.has(status));
   const right = plain(text.right);
-  const room = w - 34 - (right ? 8 + ruler.measure(right, 11) : 0);
+  const room = w - 34 - (right ? 4 + ruler.measure(right, 11) : 0);
   const left = elideEnd(plain(text.left), room, (t) => ruler.measure(t, 11));
   pen.text(x + 26, y + 31.5, left, { size: 11, ink: text.leftBad && !dim ? c.failt : c.t3 });
   if (right) pen.text(x + w - 8, y + 31.5, right, { size: 11, ink: dim ? c.t3 : c[text.rightInk], align: "right" });

@@ -26,7 +26,7 @@ export class Keyboard {
       R: () => w.actions.act("run"), p: () => w.actions.act(m.run.state === "running" ? "pause" : "resume"),
       r: name ? () => w.actions.onNode("run", name) : undefined, F: name ? () => w.actions.onNode("force", name) : undefined,
       g: name ? () => w.actions.onNode("cell", name) : undefined,
-      d: name && BAD.has(m.of(m.byName.get(name)!)) ? () => w.actions.onNode("debug", name) : undefined,
+      d: name && w.told.get(name)?.next ? () => w.actions.onNode("debug", name) : undefined,
       n: () => this.next(1), N: () => this.next(-1), Escape: () => this.escape(),
     };
     if (act[event.key]) this.done(event, act[event.key]!);

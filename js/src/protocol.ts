@@ -19,6 +19,8 @@ export interface NodeInfo {
   cellId?: string;
   /** True when the node is mapped (each=): a folded card with children. */
   mapped?: boolean;
+  /** What a mapped node is mapped over: "carriers". */
+  over?: string;
   /** Median of past durations in seconds; absent when it never ran. */
   expected?: number;
   /** Shape or type for the card's second line: "327k × 20", "figure". The kernel formats it. */

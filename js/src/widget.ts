@@ -23,6 +23,8 @@ import { Toolbar, type View } from "./toolbar";
 import { Tree } from "./tree";
 import { Stage } from "./view";
 
+/** How long after the view lost the focus it may be given back when the view moves. */
+const FOCUS_MS = 300;
 const NARROW = 480, MEDIUM = 640, MANY = 10_000, TICK_MS = 100;
 /** Above so many nodes toolbar, legend and tree are brought up to date only so often; the picture always is. */
 const LARGE = 2000, LARGE_MS = 200;
@@ -53,6 +55,7 @@ export class Widget {
   /** The picture has come by a message. */
   private spoken = false;
   private focused = false;
+  private leftAt = -Infinity;
   private frame = 0;
   private waiting = 0;
   private refreshed = -Infinity;
@@ -68,8 +71,9 @@ export class Widget {
   private readonly under = h("div", { class: "dag-under", hidden: true });
   private readonly stageBox = h("div", { class: "dag-stage" });
   private readonly cleanup: (() => void)[] = [];
+  private readonly silence: (() => void)[] = [];
 
-  constructor(private readonly host: Host, private readonly el: HTMLElement) {
+  constructor(private host: Host, private el: HTMLElement) {
     this.theme = readTheme(el);
     this.ruler = new Ruler(this.theme.font);
     this.graph = new GraphPicture(this);
@@ -102,21 +106,7 @@ export class Widget {
   /** Begins when the root is in the page. */
   start(): void {
     this.retheme();
-    const message = (content: FromKernel, buffers?: Bytes[]) => this.receive(content, buffers ?? []);
-    let queued = false;
-    const traits = () => {
-      if (queued) return;
-      queued = true;
-      queueMicrotask(() => { queued = false; this.restore(); });
-    };
-    const live = () => setTimeout(this.control.check);
-    const listen = (name: string, call: (...args: never[]) => void) => {
-      this.host.on(name, call);
-      this.cleanup.push(() => this.host.off(name, call));
-    };
-    listen("msg:custom", message as never);
-    for (const name of ["snapshot", "status", "times"]) listen(`change:${name}`, traits);
-    listen("comm_live_update", live as never);
+    this.listen();
     this.cleanup.push(watchTheme(() => this.retheme()));
     const resized = new ResizeObserver(() => this.resized());
     resized.observe(this.root);
@@ -127,10 +117,47 @@ export class Widget {
     this.touch();
   }
 
+  /** Hears the model; each view of it has a host of its own, which falls silent with that view. */
+  private listen(): void {
+    const message = (content: FromKernel, buffers?: Bytes[]) => this.receive(content, buffers ?? []);
+    let queued = false;
+    const traits = () => {
+      if (queued) return;
+      queued = true;
+      queueMicrotask(() => { queued = false; this.restore(); });
+    };
+    const live = () => setTimeout(this.control.check);
+    const { host } = this;
+    const on = (name: string, call: (...args: never[]) => void) => {
+      host.on(name, call);
+      this.silence.push(() => host.off(name, call));
+    };
+    on("msg:custom", message as never);
+    for (const name of ["snapshot", "status", "times"]) on(`change:${name}`, traits);
+    on("comm_live_update", live as never);
+  }
+
+  /** Goes on in another place of the page, with all that the user has chosen. */
+  move(el: HTMLElement, host: Host): void {
+    const { scrollLeft, scrollTop } = this.stage.scroller;
+    this.silence.splice(0).forEach((end) => end());
+    this.host = this.control.host = host;
+    this.listen();
+    this.el = el;
+    el.append(this.root);
+    this.stage.scroller.scrollTo(scrollLeft, scrollTop);
+    // Keys must not go to the notebook because an element was replaced under the user's hands.
+    const lost = performance.now() - this.leftAt < FOCUS_MS && document.activeElement === document.body;
+    if (this.focused || lost) this.focusView();
+    this.control.hello();
+    this.touch();
+  }
+
   dispose(): void {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.waiting);
     clearInterval(this.ticker);
+    this.silence.forEach((end) => end());
     this.cleanup.forEach((end) => end());
     this.control.dispose();
     this.toolbar.dispose();
@@ -408,6 +435,7 @@ export class Widget {
 
   private onFocus(has: boolean): void {
     this.focused = has;
+    if (!has) this.leftAt = performance.now();
     if (has && this.cursor < 0) this.cursor = this.keyboard.order()[0] ?? -1;
     this.touch();
   }

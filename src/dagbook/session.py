@@ -13,6 +13,7 @@ from typing import Any
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
 from dagbook.engine.driver import Driver, Environment, Story
+from dagbook.engine.interrupts import held
 from dagbook.engine.plan import Decider, Locate, Plan, Shelf, Step, make_plan
 from dagbook.engine.ports import Journal, Listener, Store
 from dagbook.engine.result import Lost, Result
@@ -158,11 +159,15 @@ class Session:
             sequential=pool.slots == 1,
             fail_fast=fail_fast,
         )
-        run = Run(Driver(plan, decider, environment, self.dag.name), inline, targets)
-        for observer in (*self.observers, *observers):
-            bus.add(observer(run))
-        self._remember(run)
-        return run.start(self._ended)
+        with held() as interrupts:
+            run = Run(Driver(plan, decider, environment, self.dag.name), inline, targets)
+            for observer in (*self.observers, *observers):
+                bus.add(observer(run))
+            self._remember(run)
+            run.start(self._ended)
+        if interrupts:
+            run.driver.interrupt()
+        return run
 
     def run(
         self,

@@ -90,6 +90,20 @@ def test_cancel_during_a_cpu_bound_node_ends_the_run_when_that_node_ends_and_the
     assert report(burning, 3)["executed"] == ["after", "last"]
 
 
+def test_what_the_user_has_selected_stays_when_the_run_ends_and_keys_stay_with_the_graph(burning: Notebook) -> None:
+    cards = burning.page.evaluate("() => document.querySelector('.dagbook .dag-frame').parentElement.__dagbook.cards()")
+    card = next(c for c in cards if c["name"] == "burn")
+    burning.page.mouse.click(card["x"] + card["width"] / 2, card["y"] + 12)
+    wait_for(burning, "last", "ran")
+    burning.ready()
+    burning.page.wait_for_timeout(500)
+    assert [s["selected"] for s in burning.states() if s.get("nodes")] == ["burn"]
+    burning.page.keyboard.press("3")
+    burning.page.wait_for_timeout(200)
+    assert [s["view"] for s in burning.states() if s.get("nodes")] == ["timeline"]
+    assert burning.source(2) == "%dag run last"
+
+
 def test_pause_starts_nothing_new_until_resume(burning: Notebook) -> None:
     burning.page.get_by_role("button", name="Pause").first.click()
     wait_for(burning, "burn", "ran")

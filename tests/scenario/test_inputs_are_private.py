@@ -43,6 +43,19 @@ def test_a_value_that_was_handed_out_can_be_changed_without_harm(lab):
     assert lab["a"] == [1]
 
 
+def test_a_value_that_was_handed_out_can_be_changed_at_any_later_time(make_lab):
+    lab = make_lab(workers=1)
+    lab.cell("def a(): return [1]\ndef b(a): return sum(a)")
+    lab.ran()
+    mine = lab["a"]
+    for more in (1, 2, 3):
+        lab.cell(f"def a(): return [1]\ndef b(a): return sum(a) + {more}")
+        lab.ran()
+        mine.append(99)
+        assert lab["b"] == 1 + more
+    assert lab["a"] == [1]
+
+
 def test_a_returned_input_can_be_changed_without_harm(lab):
     """Two nodes may give the same object; what the user does to one is not seen through the other."""
     lab.cell("def a(): return [1]\ndef b(a): return a\ndef c(b): return len(b)")
@@ -112,6 +125,20 @@ def test_nodes_that_run_beside_each_other_do_not_see_each_others_changes(make_la
     assert run.named(Kind.NODE_FAILED) == ["bad"]
     assert lab["good"] == 6
     assert lab["items"] == [3, 1, 2]
+
+
+def test_who_is_not_to_blame_for_a_change_runs_again_and_is_right(lab, gate):
+    """``b`` holds the very list of ``a``: one node changes it through ``b`` while another works with ``a``."""
+    gate.barrier, gate.rounds = threading.Barrier(2, timeout=5), 2
+    lab.cell(
+        "import sys\ndef a(): return [3, 1, 2]\ndef b(a): return {'a': a}\n"
+        "def _wait():\n    gate = sys.modules['gate']\n    return gate.rounds and gate.barrier.wait()\n"
+        "def bad(b):\n    _wait()\n    b['a'].append(9)\n    _wait()\n"
+        "def good(a, b):\n    _wait()\n    _wait()\n    sys.modules['gate'].rounds = 0\n    return sum(a)\n"
+    )
+    run = lab.run()
+    assert run.named(Kind.NODE_FAILED) == ["bad"]
+    assert (lab["good"], lab["a"], lab["b"]) == (6, [3, 1, 2], {"a": [3, 1, 2]})
 
 
 def test_a_node_that_was_given_up_cannot_change_what_others_get(lab, gate):

@@ -32,7 +32,7 @@ MESSAGE_LIMIT = 4_000
 class Task:
     """One call to make. ``inputs`` are (parameter, its result); ``values`` are graph inputs and elements by parameter.
 
-    ``seed`` None leaves the global random generators alone.
+    ``seed`` None leaves the global random generators alone. ``alone`` gives the node inputs that share nothing.
     """
 
     name: str
@@ -41,11 +41,15 @@ class Task:
     values: Mapping[str, Any]
     child: bool = False
     seed: str | None = None
+    alone: bool = False
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a task. Exactly one of ``value``, ``splice``, ``error``, ``lost`` is meant."""
+    """What became of a task. Exactly one of ``value``, ``splice``, ``error``, ``lost`` is meant.
+
+    ``changed`` are the parameters whose values were changed in place while the node ran.
+    """
 
     value: object = None
     digest: Digest = b""
@@ -55,6 +59,7 @@ class Outcome:
     element_digests: list[dict[str, Digest]] = field(default_factory=list)
     error: BaseException | None = None
     lost: Result | None = None
+    changed: tuple[str, ...] = ()
     files: tuple[tuple[str, Digest], ...] = ()
     shown: tuple[Mapping[str, Any], ...] = ()
     summary: Summary = Summary()
@@ -71,9 +76,9 @@ def perform(task: Task, store: Store, capture: Capture) -> Outcome:
             _borrow(task, loans)
             _run(task, loans, outcome, capture)
         finally:
-            changed = [parameter for parameter, loan in loans.items() if not loan.end()]
+            outcome.changed = tuple([parameter for parameter, loan in loans.items() if not loan.end()])
         if outcome.splice is None:
-            _settle(task, outcome, changed, store)
+            _settle(task, outcome, store)
     except Lost as lost:
         outcome.lost = lost.result
     except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
@@ -85,7 +90,7 @@ def perform(task: Task, store: Store, capture: Capture) -> Outcome:
 
 def _borrow(task: Task, loans: dict[str, Loan]) -> None:
     for parameter, result in task.inputs:
-        loans[parameter] = result.lend()
+        loans[parameter] = result.lend(task.alone)
 
 
 def _run(task: Task, loans: Mapping[str, Loan], outcome: Outcome, capture: Capture) -> None:
@@ -132,12 +137,13 @@ def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str,
     return positional, keywords
 
 
-def _settle(task: Task, outcome: Outcome, changed: Sequence[str], store: Store) -> None:
+def _settle(task: Task, outcome: Outcome, store: Store) -> None:
     value = outcome.value
     if inspect.isgenerator(value) or inspect.isasyncgen(value) or inspect.iscoroutine(value):
         raise TypeError(
             f"{task.name} returned a {type(value).__name__}, which can be read only once. Return list(...) of it."
         )
+    changed = outcome.changed
     if changed and task.node.options.inputs != "copy":
         raise InputChangedError(
             f"{task.name} changed its input {changed[0]!r} in place, and other readers could have seen that. Work on "

@@ -116,6 +116,7 @@ class Driver:
         self._deadlines: dict[int, float] = {}
         self._lanes: dict[int, int] = {}
         self._give_up = inf
+        self._last_end = -inf
         self.left_behind: list[str] = []
         self._context = contextvars.copy_context()
         self._begin()
@@ -282,10 +283,10 @@ class Driver:
         """Wait for something to happen, then take all that has happened."""
         try:
             self._handle(self._inbox.get(timeout=self._patience()))
-            while True:
-                self._handle(self._inbox.get_nowait())
         except Empty:
             pass
+        while not self._inbox.empty():  # nobody else takes from it
+            self._handle(self._inbox.get())
         now = self.env.clock.monotonic()
         for i in [i for i, deadline in self._deadlines.items() if deadline <= now]:
             self._time_out(i)
@@ -333,6 +334,7 @@ class Driver:
             self._failed(i, attempt, outcome)
         else:
             self._record(i, attempt, outcome)
+        self._last_end = max(self._last_end, outcome.started + outcome.seconds)
 
     def _record(self, i: int, attempt: int, outcome: Outcome) -> None:
         """The one place where a node becomes finished."""
@@ -375,7 +377,12 @@ class Driver:
             self._interrupted()
             self.scheduler.abandon(i)
             return
-        if attempt <= self._tasks[i][0].node.options.retries and isinstance(error, Exception):
+        task = self._tasks[i][0]
+        if outcome.changed and not task.alone and self._overlapped(outcome):
+            task.alone = True
+            self.scheduler.retry(i, attempt, described)
+            return
+        if attempt - task.alone <= task.node.options.retries and isinstance(error, Exception):
             self.scheduler.retry(i, attempt, described)
             return
         story = self._story(name)
@@ -383,6 +390,10 @@ class Driver:
         self.errors[name] = error
         story.record = Record(name, b"", b"", shown=outcome.shown, seconds=outcome.seconds, run=self.number)
         self.scheduler.fail(i, attempt, described)
+
+    def _overlapped(self, outcome: Outcome) -> bool:
+        """Whether another node may have changed the inputs of this one: it then runs again, with inputs of its own."""
+        return len(self.scheduler.running) > 1 or bool(self.left_behind) or self._last_end > outcome.started
 
     # -- nodes whose result is a graph
 

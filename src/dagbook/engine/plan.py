@@ -72,6 +72,7 @@ class Decider:
         self._locate = locate
         self._seed = seed
         self._reach: dict[int, Reach] = {}
+        self._unknown: set[str] = set()  # names without any record
         self._file_state: dict[tuple[str, ...], tuple[tuple[str, Digest], ...]] = {}
 
     # -- what a node can reach
@@ -211,11 +212,19 @@ class Decider:
     def previous(self, name: str) -> Record | None:
         """The newest record of this name, also from earlier processes."""
         record = self.shelf.records.get(name)
-        if record is None:
-            record = self._journal.last([name]).get(name)
-            if record is not None:
-                self.shelf.records[name] = record
+        if record is None and name not in self._unknown:
+            self.recall([name])
+            record = self.shelf.records.get(name)
         return record
+
+    def recall(self, names: Iterable[str]) -> None:
+        """Take the newest records of all these names from the journal at once."""
+        wanted = [name for name in names if name not in self.shelf.records and name not in self._unknown]
+        if not wanted:
+            return
+        found = self._journal.last(wanted)
+        self.shelf.records.update(found)
+        self._unknown.update(name for name in wanted if name not in found)
 
     def changes(self, name: str, key: Key) -> tuple[Change, ...]:
         """How the key, and the files read, differ from those of the newest record; empty without one."""
@@ -265,7 +274,9 @@ def make_plan(decider: Decider, targets: Iterable[int], force: frozenset[int] = 
     topology = decider.topology
     steps: dict[int, Step] = {}
     values: dict[int, Digest] = {}
-    for i in topology.upstream(targets):
+    members = topology.upstream(targets)
+    decider.recall(topology.names[i] for i in members)
+    for i in members:
         waiting = next((p for p in topology.preds[i] if p not in values), None)
         step = _forced(decider, i) if i in force else _step(decider, i, waiting, values)
         if waiting is not None and step.verdict == "maybe":

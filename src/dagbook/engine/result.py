@@ -48,7 +48,7 @@ class Result:
     The value in memory is in the hands of at most one node at a time: others that run beside it get copies.
     """
 
-    __slots__ = ("_checked", "_children", "_keys", "_lent", "_lock", "_store", "_value", "record", "volatile")
+    __slots__ = ("_checked", "_children", "_exposed", "_keys", "_lent", "_lock", "_store", "_value", "record", "volatile")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Result:
         self._children = tuple(children)
         self._keys = keys
         self._checked = _Doubt.level
+        self._exposed = False
         self._lent = False
         self._lock = threading.Lock()
 
@@ -79,10 +80,13 @@ class Result:
         """The results of a mapped node's children, in order."""
         return self._children
 
-    def lend(self) -> Loan:
-        """The value for one node, until the loan's end. Raises Lost when it was stored, and is damaged or gone."""
+    def lend(self, alone: bool = False) -> Loan:
+        """The value for one node, until the loan's end; ``alone`` makes sure that no other result shares an object.
+
+        Raises Lost when the value was stored, and is damaged or gone.
+        """
         if self.record.children is not None:
-            loans = [child.lend() for child in self._children]
+            loans = [child.lend(alone) for child in self._children]
             return Loan(self._compose([loan.value for loan in loans]), [p for loan in loans for p in loan.pieces])
         with self._lock:
             value = self._current()
@@ -90,7 +94,7 @@ class Result:
                 return Loan(value)
             if self.record.blob is None:  # there is nowhere to get it from again
                 value = private(value)
-            elif self._lent:
+            elif self._lent or alone:
                 value = self._load()
             else:
                 self._lent = True
@@ -109,20 +113,23 @@ class Result:
         return same
 
     def expose(self) -> object:
-        """The value for code outside the graph, which may change it: it is checked before the next use."""
+        """The value for code outside the graph, which may change it: from then on it is checked before each use."""
         if self.record.children is not None:
             return self._compose([child.expose() for child in self._children])
         with self._lock:
-            value = self._load() if self._lent else self._current()
-        if not immutable(value):
-            _Doubt.level += 1
+            if self._lent:
+                return self._load()
+            value = self._current()
+            self._exposed = not immutable(value)
+        _Doubt.level += self._exposed
         return value
 
     def _current(self) -> object:
-        if self._value is not _ABSENT and self._checked != _Doubt.level and not self._lent and not self._same():
+        in_doubt = self._exposed or self._checked != _Doubt.level
+        if self._value is not _ABSENT and in_doubt and not self._lent and not self._same():
             self._value = _ABSENT
         if self._value is _ABSENT:
-            self._value, self._lent = self._load(), False
+            self._value, self._lent, self._exposed = self._load(), False, False
         self._checked = _Doubt.level
         return self._value
 

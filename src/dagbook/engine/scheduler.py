@@ -297,7 +297,7 @@ class Scheduler:
         if state in GOOD:
             self._release(i)
         elif state is not State.SKIPPED and not self.cancelling:
-            self._skip_below(i)
+            self._skip_below(i, self._word(i))
             if self._fail_fast:
                 self._skip_all(i)
 
@@ -320,7 +320,7 @@ class Scheduler:
         self._open[parent] -= 1
         if state not in GOOD:
             if parent not in self._broken and not self.cancelling:
-                self._skip_below(parent, because=child)
+                self._skip_below(parent, self._word(child))
             self._broken.setdefault(parent, child)
         if not self._open[parent] and parent in self._broken:
             del self._open[parent]
@@ -335,10 +335,9 @@ class Scheduler:
             name = self.log.names[child]
             self._end(parent, State.FAILED, {"error": {"type": "", "message": f"{name} failed", "child": name}})
 
-    def _skip_below(self, i: int, because: int | None = None) -> None:
-        names = self.log.names
-        cause = names[i if because is None else because]
-        stack = [(s, f"{cause} {self._word(i if because is None else because)}") for s in self._succ(i)]
+    def _skip_below(self, i: int, word: str) -> None:
+        cause = f"{self.log.names[i]} {word}"
+        stack = [(s, cause) for s in self._succ(i)]
         while stack:
             s, reason = stack.pop()
             if self._state.get(s) in _NOT_STARTED:

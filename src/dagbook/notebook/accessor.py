@@ -31,6 +31,9 @@ class Dag:
     # -- values
 
     def __getitem__(self, name: str) -> Any:
+        return self._value(name)
+
+    def _value(self, name: str) -> Any:
         notebook = self._notebook
         try:
             value = notebook.session.value(name)
@@ -42,7 +45,7 @@ class Dag:
             if mark not in self._warned:
                 self._warned.add(mark)
                 reason = changes_text(step.changes) or f"{step.cause} is to run again first"
-                warnings.warn(f"{name} is stale ({reason}); `%dag run {name}` renews it", StaleWarning, stacklevel=2)
+                warnings.warn(f"{name} is stale ({reason}); `%dag run {name}` renews it", StaleWarning, stacklevel=3)
         return value
 
     def __getattr__(self, name: str) -> Any:
@@ -50,7 +53,7 @@ class Dag:
             raise AttributeError(name)
         if name not in self._notebook.session.dag:
             raise self._dressed(AttributeError(str(NodeNotFoundError(name, self._notebook.session.dag))))
-        return self[name]
+        return self._value(name)
 
     def _dressed(self, error: E) -> E:
         return dress(error, lambda: way(error, self._notebook.title))

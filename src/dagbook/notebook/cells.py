@@ -94,7 +94,7 @@ def _behind_definitions(body: list[ast.stmt]) -> int:
 
 def _functions(module: ast.Module, *, decorated_only: bool) -> dict[str, int]:
     return {
-        statement.name: statement.lineno
+        statement.name: min([statement.lineno, *(d.lineno for d in statement.decorator_list)])
         for statement in module.body
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
         and not statement.name.startswith("_")

@@ -92,10 +92,12 @@ class _Node:
         return self.record.parts if self.record is not None else ()
 
     def detail(self) -> Message:
-        failed = self.status in (FAILED, TIMEOUT)
+        child = self._failed_child()
+        failed = self.status in (FAILED, TIMEOUT) or child is not None
         parts, more = self._key()
-        head, code = ("", []) if failed else self._code()
-        error = (self.story.error if self.story is not None else None) or {}
+        head, code = (child.name if child is not None else "", []) if failed else self._code()
+        told = child if child is not None else self.story
+        error = (told.error if told is not None else None) or {}
         made: Message = _clean(
             {
                 "node": self.picture.nodes[self.i]["name"],
@@ -121,6 +123,13 @@ class _Node:
             }
         )
         return made
+
+    def _failed_child(self) -> Story | None:
+        """Of a mapped node: the first child that failed in the run that is told of."""
+        if not self.picture.nodes[self.i].get("mapped") or self.story is None:
+            return None
+        family = (s for name, s in self.whole.stories.items() if name.startswith(f"{self.name}["))
+        return next((s for s in family if s.error and s.run == self.story.run), None)
 
     # -- in words
 

@@ -11,6 +11,7 @@ from types import CodeType
 from typing import Any
 
 from dagbook.engine.events import Kind
+from dagbook.engine.interrupts import held
 from dagbook.engine.plan import Step
 from dagbook.engine.run import Run
 from dagbook.engine.why import changes_text
@@ -106,7 +107,7 @@ class Notebook:
 
         Raises NodeFailed or RunCancelled when something is missing at the end.
         """
-        if self._running is not None:
+        if self._goes_on():
             raise dress(UsageError("a run is going on already. `%dag cancel` ends it."))
         try:
             run = self._watched(targets, force, fail_fast, workers)
@@ -131,15 +132,16 @@ class Notebook:
                     observers=[self._begin(emit, hold=not live)],
                 )
             finally:
-                self.view.finish()
-                self._running = None
-                stage, self._stage = self._stage, None
-                if handle is not None:
-                    self._publish(self._live_bundle(), update=handle)
-                else:
-                    self._publish(self._live_bundle())
-                if stage is not None:
-                    stage.open()
+                with held():  # the run has ended already: there is nothing to stop any more
+                    self._close(handle)
+
+    def _close(self, handle: Any) -> None:
+        """The last words of a run: its picture as it ended, and what nodes showed and was held until now."""
+        self.view.finish()
+        stage, self._stage, self._running = self._stage, None, None
+        self._publish(self._live_bundle(), update=handle)
+        if stage is not None:
+            stage.open()
 
     def _begin(self, emit: outputs.Emit, hold: bool) -> Any:
         def observer(run: Run) -> Any:
@@ -157,7 +159,7 @@ class Notebook:
 
     def _run_quietly(self, targets: Sequence[str], force: bool) -> None:
         """A run that no cell asked for: what nodes show is kept with their results, and errors are in the picture."""
-        if self._running is not None:
+        if self._goes_on():
             return
         with outputs.routed(self.shell, self.title) as emit:
             try:
@@ -166,8 +168,9 @@ class Notebook:
                 self.view.refresh()
                 self.shell.log.warning("the run that the page asked for was refused: %s", error)
             finally:
-                self.view.finish()
-                self._running = self._stage = None
+                with held():
+                    self.view.finish()
+                    self._running = self._stage = None
 
     def _raise(self, run: Run, targets: Sequence[str]) -> None:
         try:
@@ -262,8 +265,11 @@ class Notebook:
         """Go on after a pause."""
         self._going().resume()
 
+    def _goes_on(self) -> bool:
+        return self._running is not None and self._running.status == "running"
+
     def _going(self) -> Run:
-        if self._running is None:
+        if self._running is None or not self._goes_on():
             raise dress(UsageError("no run is going on."))
         return self._running
 
@@ -443,6 +449,8 @@ def _line_magic(line: str) -> Any:
         return magics.command(active(), line)
     except DagbookError as error:
         raise (error if hasattr(error, "_render_traceback_") else dress(error)) from None
+    except KeyboardInterrupt:
+        raise dress(KeyboardInterrupt("interrupted before anything ran")) from None
 
 
 def _cell_magic(line: str, cell: str) -> None:

@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 from dagbook.engine.events import TERMINAL, Kind, Log
+from dagbook.engine.interrupts import held
 from dagbook.engine.run import Run
 
 Output = Mapping[str, Any]
@@ -206,7 +207,7 @@ def routed(shell: Any, title: Callable[[str], str]) -> Iterator[Emit]:
         finally:
             _sink.reset(token)
 
-    show_warning = warnings.showwarning
+    show_warning: Callable[..., None] = warnings.showwarning
 
     def routed_warning(message: Any, category: Any, filename: str, number: int, *rest: Any, **more: Any) -> None:
         sink = _sink.get()
@@ -217,15 +218,16 @@ def routed(shell: Any, title: Callable[[str], str]) -> Iterator[Emit]:
 
     sys.stdout, sys.stderr = Router("stdout", stdout), Router("stderr", stderr)
     publisher.publish = routed_publish
-    warnings.showwarning = routed_warning
+    warnings.showwarning = routed_warning  # type: ignore[assignment]
     try:
         yield emit
     finally:
-        warnings.showwarning = show_warning
-        del publisher.publish
-        sys.stdout, sys.stderr = stdout, stderr
-        stdout.flush()
-        stderr.flush()
+        with held():
+            warnings.showwarning = show_warning
+            del publisher.publish
+            sys.stdout, sys.stderr = stdout, stderr
+            stdout.flush()
+            stderr.flush()
 
 
 def _where(filename: str, line: int, title: Callable[[str], str]) -> str:

@@ -221,6 +221,7 @@ class Picture:
             "cell": safe(node.place.cell),
             "cellId": node.place.cell_id,
             "mapped": bool(node.options.each),
+            "over": safe(", ".join(dict.fromkeys(node.options.each.values()))),
             "module": safe(module) if module != "__main__" else "",
         }
         if record is not None:

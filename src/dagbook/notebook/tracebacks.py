@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from dagbook.engine.call import describe_error
 from dagbook.engine.driver import Story
 
-E = TypeVar("E", bound=Exception)
+E = TypeVar("E", bound=BaseException)
 Title = Callable[[str], str]
 """What to call a file of the user's (``cell 3``); "" for files whose frames are left out."""
 
@@ -28,7 +28,7 @@ def dress(error: E, above: Callable[[], Sequence[str]] = tuple) -> E:
     return error
 
 
-def way(error: Exception, title: Title) -> list[str]:
+def way(error: BaseException, title: Title) -> list[str]:
     """The user's lines that ``error`` came through."""
     return _frames(describe_error(error, title)["frames"])
 

@@ -1,0 +1,62 @@
+"""What the live graph costs a run: one event told to it, and one message made for the page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from time import perf_counter
+
+from dagbook.notebook.picture import Picture
+from dagbook.session import Session
+from tests.benchmarks.graphs import dag_of, functions, preds_of
+from tests.benchmarks.measure import REPEATS, table
+
+FLUSH = 100
+"""Events between two messages: a busy run at thirty messages a second."""
+
+
+def measure(size: int) -> tuple[float, float, float]:
+    """Median seconds of one event told, of one message made and encoded, and of the first picture."""
+    preds = preds_of("layered", size)
+    session = Session(dag_of(preds, functions(preds)), workers=1)
+    run = session.run()
+    told, made, first = [], [], []
+    for _ in range(REPEATS):
+        picture = Picture(session)
+        start = perf_counter()
+        listen = picture.begin(run)
+        packet = picture.snapshot()
+        json.dumps(packet[0])
+        first.append(perf_counter() - start)
+        emits = flushes = 0.0
+        count = 0
+        for begin in range(0, len(run.log), FLUSH):
+            stop = min(begin + FLUSH, len(run.log))
+            start = perf_counter()
+            for seq in range(begin, stop):
+                listen(run.log, seq, seq + 1)
+            emits += perf_counter() - start
+            start = perf_counter()
+            packet = picture.delta()
+            if packet is not None:
+                json.dumps(packet[0])
+            flushes += perf_counter() - start
+            count += 1
+        told.append(emits / len(run.log))
+        made.append(flushes / count)
+    return statistics.median(told), statistics.median(made), statistics.median(first)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
+    rows = []
+    for size in parser.parse_args().sizes:
+        told, made, first = measure(size)
+        rows.append((str(size), f"{told * 1e6:.2f} µs", f"{made * 1e3:.3f} ms", f"{first * 1e3:.1f} ms"))
+    table("the live graph (bars: 1 µs, 0.5 ms, 500 ms)", rows, ("nodes", "an event", "a message of 100", "first picture"))
+
+
+if __name__ == "__main__":
+    main()
