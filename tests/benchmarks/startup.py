@@ -25,9 +25,8 @@ def main() -> None:
         9,
     )
     nothing = found.pop("interpreter")
-    rows = [
-        (name, f"{(s - nothing) * 1e3:.1f} ms", times(s - nothing, found["stdlib"] - nothing)) for name, s in found.items()
-    ]
+    net = {name: seconds - nothing for name, seconds in found.items()}
+    rows = [(name, f"{s * 1e3:.1f} ms", times(s, net["stdlib"])) for name, s in net.items()]
     table("import, net of the interpreter", rows, ("what", "time", "stdlib"))
 
 

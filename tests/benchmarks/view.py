@@ -55,7 +55,8 @@ def main() -> None:
     for size in parser.parse_args().sizes:
         told, made, first = measure(size)
         rows.append((str(size), f"{told * 1e6:.2f} µs", f"{made * 1e3:.3f} ms", f"{first * 1e3:.1f} ms"))
-    table("the live graph (bars: 1 µs, 0.5 ms, 500 ms)", rows, ("nodes", "an event", "a message of 100", "first picture"))
+    head = ("nodes", "an event", "a message of 100", "first picture")
+    table("the live graph (bars: 1 µs, 0.5 ms, 500 ms)", rows, head)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ class Spec:
         extra += [] if self.parameter is None else [f"p{self.parameter}"]
         returned = RETURNS[self.kind].format(total=total, inputs=inputs, c=self.c, extra=f"({' + '.join(extra)})")
         lines = [f"@node(each={{'x': {self.each!r}}})"] if self.each else []
-        lines += [f"def {self.name}({', '.join(self.arguments)}):", f"    variant = {self.variant}", f"    return {returned}"]
+        lines += [f"def {self.name}({', '.join(self.arguments)}):", f"    variant = {self.variant}"]
+        lines += [f"    return {returned}"]
         return "\n".join(lines)
 
 
@@ -257,7 +258,8 @@ class Truth:
             value = function(**mine)
         except ZeroDivisionError:
             return Failed
-        mapped = {i for i in given if i in program.specs and program.specs[i].each}  # their list is made for each reader
+        # the list of a mapped node is made anew for each reader
+        mapped = {i for i in given if i in program.specs and program.specs[i].each}
         return Failed if any(repr(mine[i]) != repr(given[i]) for i in given if i not in mapped) else value
 
 
@@ -289,7 +291,8 @@ def play(rng, directory, rounds):
 
 def run_once(rng, session, program, kernel, computed, durable):
     truth = Truth(program, kernel.space)
-    targets = rng.sample(list(program.specs), rng.randint(1, 3)) if rng.random() < 0.2 and len(program.specs) > 3 else []
+    some = rng.random() < 0.2 and len(program.specs) > 3
+    targets = rng.sample(list(program.specs), rng.randint(1, 3)) if some else []
     run = session.start(*targets, workers=rng.randint(1, 8))
     if rng.random() < 0.1:
         run.cancel()

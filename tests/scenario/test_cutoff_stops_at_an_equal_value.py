@@ -49,7 +49,8 @@ def test_equal_is_by_type_and_content_never_by_the_equals_sign(lab):
 def test_comments_formatting_and_names_of_variables_run_nothing(lab):
     lab.cell(CHAIN)
     lab.ran()
-    lab.cell('"""A title."""\n' + CHAIN.replace("    return sorted(raw)", "    # by size\n    x = sorted( raw )\n    return x"))
+    longer = CHAIN.replace("    return sorted(raw)", "    # by size\n    x = sorted( raw )\n    return x")
+    lab.cell('"""A title."""\n' + longer)
     lab.ran()
     lab.cell(CHAIN.replace("    return sorted(raw)", "    # by number\n    y = sorted(raw)\n    return y"))
     assert lab.ran() == []

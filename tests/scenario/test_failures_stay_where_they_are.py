@@ -1,4 +1,4 @@
-"""A node that fails skips what needs it, with the reason; all else goes on, and a mended node runs only what it must."""
+"""A node that fails skips what needs it, with the reason; all else goes on, and a mended node runs only what must."""
 
 from dagbook.engine.events import Kind
 from dagbook.errors import NodeFailed

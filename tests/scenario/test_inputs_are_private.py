@@ -117,9 +117,9 @@ def test_nodes_that_run_beside_each_other_do_not_see_each_others_changes(make_la
     lab = make_lab(directory and tmp_path / directory, workers=2)
     lab.cell(
         "import sys\ndef items(): return [3, 1, 2]\n"
-        "def bad(items):\n    wait = sys.modules['gate'].barrier.wait\n    wait()\n    items.append(9)\n    wait()\n    wait()\n"
-        "def good(items):\n    wait = sys.modules['gate'].barrier.wait\n    wait()\n    wait()\n    total = sum(items)\n"
-        "    wait()\n    return total\n"
+        "def _wait(): sys.modules['gate'].barrier.wait()\n"
+        "def bad(items):\n    _wait()\n    items.append(9)\n    _wait()\n    _wait()\n"
+        "def good(items):\n    _wait()\n    _wait()\n    total = sum(items)\n    _wait()\n    return total\n"
     )
     run = lab.run()
     assert run.named(Kind.NODE_FAILED) == ["bad"]

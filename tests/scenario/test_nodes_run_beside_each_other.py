@@ -17,7 +17,7 @@ def test_as_many_run_at_once_as_there_are_workers(make_lab, gate):
 
 def test_one_worker_runs_everything_on_the_calling_thread(make_lab):
     lab = make_lab(workers=1)
-    lab.cell("import threading\ndef a(): return threading.current_thread().name\ndef b(a): return threading.get_ident()")
+    lab.cell("from threading import *\ndef a(): return current_thread().name\ndef b(a): return get_ident()")
     lab.ran()
     assert lab["a"] == threading.current_thread().name
     assert lab["b"] == threading.get_ident()

@@ -15,7 +15,7 @@ def test_a_missing_input_is_named_with_who_needs_it(lab):
 
 def test_an_unknown_target_offers_the_nearest_names(lab):
     lab.cell("def clean(): return 1\ndef total(clean): return 1")
-    with pytest.raises(NodeNotFoundError, match="no node is called 'totl'. Did you mean 'total'"):
+    with pytest.raises(NodeNotFoundError, match=r"no node is called 'totl'\. Did you mean 'total'"):
         lab.run("totl")
     with pytest.raises(NodeNotFoundError, match="Did you mean 'clean'"):
         lab.run(force=["claen"])

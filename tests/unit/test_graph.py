@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_cycle_path_goes_from_each_node_to_one_that_needs_it():
         topological({"a": ("c",), "b": ("a",), "c": ("b",)})
     needs = {"a": "c", "b": "a", "c": "b"}
     path = caught.value.path
-    assert all(needs[after] == before for before, after in zip(path, path[1:]))
+    assert all(needs[after] == before for before, after in pairwise(path))
 
 
 def test_a_node_that_needs_itself_is_a_cycle():
@@ -228,7 +229,7 @@ def test_options_stay_on_the_plain_function():
 
 
 def test_an_async_function_is_refused_with_what_to_write():
-    with pytest.raises(GraphError, match="asyncio.run"):
+    with pytest.raises(GraphError, match=r"asyncio\.run"):
         functions("async def f(): ...")
 
 

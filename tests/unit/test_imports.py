@@ -73,7 +73,7 @@ def imports(tree, *, top_level_only=False):
         elif isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
             pending += statement.orelse
         elif not (top_level_only and isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)):
-            pending += [child for child in ast.walk(statement) if isinstance(child, ast.stmt) and child is not statement]
+            pending += [s for s in ast.walk(statement) if isinstance(s, ast.stmt) and s is not statement]
 
 
 def known_packages(module, names):
@@ -107,7 +107,8 @@ def loaded_after(statement):
 
 
 def test_importing_dagbook_loads_nothing_heavy():
-    assert not {m.partition(".")[0] for m in loaded_after("import dagbook")} & (HEAVY | {"sqlite3", "xxhash", "inspect"})
+    loaded = {m.partition(".")[0] for m in loaded_after("import dagbook")}
+    assert not loaded & (HEAVY | {"sqlite3", "xxhash", "inspect"})
 
 
 def test_a_session_in_memory_loads_nothing_heavy():

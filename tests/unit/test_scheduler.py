@@ -16,7 +16,14 @@ ROUNDS = int(os.environ.get("DAGBOOK_ROUNDS", "300"))
 ERROR = {"type": "ValueError", "message": "no"}
 
 FOLLOWS = {
-    None: {Kind.NODE_QUEUED, Kind.NODE_REUSED, Kind.NODE_CUT_OFF, Kind.NODE_FAILED, Kind.NODE_SKIPPED, Kind.NODE_CANCELLED},
+    None: {
+        Kind.NODE_QUEUED,
+        Kind.NODE_REUSED,
+        Kind.NODE_CUT_OFF,
+        Kind.NODE_FAILED,
+        Kind.NODE_SKIPPED,
+        Kind.NODE_CANCELLED,
+    },
     Kind.NODE_QUEUED: {Kind.NODE_STARTED, Kind.NODE_SKIPPED, Kind.NODE_CANCELLED},
     Kind.NODE_STARTED: {
         Kind.NODE_RAN,
@@ -370,7 +377,7 @@ def test_siblings_of_a_failed_child_go_on_and_what_needs_the_whole_is_skipped_at
     (first, second) = start_all(scheduler)
     scheduler.fail(*first, ERROR)
     assert scheduler.state(1) is State.SKIPPED
-    assert scheduler.story(1)[-1].detail["reason"] == "n0[0] failed"
+    assert scheduler.story(1)[-1].detail["reason"] == "n0 failed"
     assert scheduler.state(0) is State.EXPANDED
     scheduler.finish(*second)
     assert scheduler.state(0) is State.FAILED

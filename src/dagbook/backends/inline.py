@@ -22,7 +22,7 @@ class InlineBackend:
         self._queue.put(call)
 
     def serve(self) -> None:
-        """Make the calls on this thread until :meth:`close`. An interrupt of the waiting ends it with that interrupt."""
+        """Make the calls on this thread until :meth:`close`. An interrupt ends the waiting, and is raised."""
         while True:
             try:
                 call = self._queue.get(timeout=ATTENTION)

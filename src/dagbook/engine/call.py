@@ -176,7 +176,8 @@ def describe_error(error: BaseException, is_ours: Callable[[str], str]) -> dict[
         title = is_ours(code.co_filename)
         if title:
             first = code.co_firstlineno
-            frames.append({"title": title, "line": line, "first": first, "name": code.co_name, "file": code.co_filename})
+            place = {"title": title, "line": line, "first": first, "file": code.co_filename}
+            frames.append(place | {"name": code.co_name})
         elif frames:
             hidden.append(str(frame.f_globals.get("__name__", "")).partition(".")[0])
     return {

@@ -118,13 +118,14 @@ class Decider:
 
     def _make(self, i: int, inputs: Sequence[tuple[str, Digest]], without: Container[str] = ()) -> Key:
         node = self.topology.nodes[i]
+        names = [name for name in self._set_parameters(node) if name not in without]
         options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
         options += [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
         seed = self.seed(i)
         return make_key(
             self.reach(i),
             inputs,
-            parameters=[(name, fingerprint(self.parameters[name])) for name in self._set_parameters(node) if name not in without],
+            parameters=[(name, fingerprint(self.parameters[name])) for name in names],
             options=options,
             seed=fingerprint(seed) if seed else None,
         )

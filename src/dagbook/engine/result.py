@@ -39,7 +39,10 @@ class Loan:
 
     def end(self) -> bool:
         """The node has ended: whether it left the value as it was."""
-        return all([result.give_back(piece) for result, piece in self.pieces])
+        changed = 0
+        for result, piece in self.pieces:  # each must be given back, whatever became of the others
+            changed += not result.give_back(piece)
+        return not changed
 
 
 class Result:
@@ -48,7 +51,18 @@ class Result:
     The value in memory is in the hands of at most one node at a time: others that run beside it get copies.
     """
 
-    __slots__ = ("_checked", "_children", "_exposed", "_keys", "_lent", "_lock", "_store", "_value", "record", "volatile")
+    __slots__ = (
+        "_checked",
+        "_children",
+        "_exposed",
+        "_keys",
+        "_lent",
+        "_lock",
+        "_store",
+        "_value",
+        "record",
+        "volatile",
+    )
 
     def __init__(
         self,

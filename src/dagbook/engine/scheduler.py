@@ -64,8 +64,8 @@ class Scheduler:
 
     ``pending`` are the nodes that may have to run, in an order in which each comes after those it needs; every other
     node counts as settled. ``preds`` and ``succs`` are the topology's. ``rank(i)`` orders ready nodes (smallest
-    first). ``pinned`` nodes, and their children, run in the first lane only. ``log`` receives every transition; its ``names`` grow when a
-    node is expanded.
+    first). ``pinned`` nodes, and their children, run in the first lane only. ``log`` receives every transition; its
+    ``names`` grow when a node is expanded.
 
     The caller takes :meth:`checks`, answers each with :meth:`reuse`, :meth:`cut_off`, :meth:`enqueue` or :meth:`fail`,
     takes :meth:`starts` and answers each with :meth:`finish`, :meth:`fail`, :meth:`expand` or :meth:`time_out`, until
