@@ -69,7 +69,8 @@ class Session:
         self.directory = Path(directory) if directory is not None else None
         self.workers = number_of_workers(workers)
         self.observers: list[Observer] = []
-        self.runs: list[Run] = []
+        self._last: Run | None = None
+        self._newest: dict[str, Run] = {}  # by the name of a node or child
         self.shelf = Shelf()
         self._seed = seed
         self._locate = locate
@@ -78,6 +79,12 @@ class Session:
         self._clock = SystemClock()
         self._store, self.journal = _open(self.directory)
         self._pool: ThreadsBackend | None = None
+
+    @property
+    def runs(self) -> list[Run]:
+        """The last run, and before it those that have the newest story of some node, oldest first."""
+        kept = set(self._newest.values()) | ({self._last} if self._last is not None else set())
+        return sorted(kept, key=lambda run: run.number)
 
     # -- looking
 
@@ -105,7 +112,8 @@ class Session:
 
     def story(self, name: str) -> Story | None:
         """The newest story of a node or child."""
-        return next((run.stories[name] for run in reversed(self.runs) if name in run.stories), None)
+        run = self._last if self._last is not None and name in self._last.stories else self._newest.get(name)
+        return run.stories[name] if run is not None else None
 
     def result(self, name: str) -> Result:
         """The newest result of a node. Raises NodeNotFoundError, or UsageError when it has none yet."""
@@ -230,18 +238,20 @@ class Session:
         return self._pool
 
     def _remember(self, run: Run) -> None:
-        """Keep this run and the newest one of every name that it had no part in; free the frames of older errors."""
-        if self.runs:
-            self.runs[-1].driver.errors.clear()
-        kept = set(run.stories)
-        older: list[Run] = []
-        for past in reversed(self.runs):
-            if not kept.issuperset(past.stories):
-                older.append(past)
-                kept.update(past.stories)
-        self.runs = [*reversed(older), run]
+        """Make this run's stories the newest of their names; free the frames of the errors before."""
+        if self._last is not None:
+            self._last.driver.errors.clear()
+        self._last = run
+        self._tell_of(run)
+
+    def _tell_of(self, run: Run) -> None:
+        for name in list(run.stories):
+            past = self._newest.get(name)
+            if past is None or past.number < run.number:
+                self._newest[name] = run
 
     def _ended(self, run: Run) -> None:
+        self._tell_of(run)  # children have come to it meanwhile
         if run.driver.left_behind and self._pool is not None:
             self._pool.abandon()
             self._pool = None

@@ -209,7 +209,9 @@ class Opener:
         self._browser = browser
         self._pages: list[Page] = []
 
-    def __call__(self, source: Path | str, *, theme: str = "light", width: int = 1400, height: int = 1000, scale: float = 1) -> Notebook:
+    def __call__(
+        self, source: Path | str, *, theme: str = "light", width: int = 1400, height: int = 1000, scale: float = 1
+    ) -> Notebook:
         """Open a file of notebooks/, or a notebook given as JSON text, in a folder of its own."""
         place = self._lab.folder / f"n{len(list(self._lab.folder.iterdir()))}"
         place.mkdir()

@@ -70,7 +70,9 @@ def _take(lab: Lab, browser: Any, theme: str, folder: Path) -> None:
     notebook.ready(240)
     index = notebook.find("#| dag\ndef clean")
     source = notebook.source(index)
-    notebook.edit(index, source.replace('flights.dropna(subset=["arr_delay"])', 'flights[flights["arr_delay"].notna()]'))
+    notebook.edit(
+        index, source.replace('flights.dropna(subset=["arr_delay"])', 'flights[flights["arr_delay"].notna()]')
+    )
     notebook.run_cell(index)
     notebook.ready()
     notebook.run_cell(notebook.find("%dag run report"))

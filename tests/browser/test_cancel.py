@@ -34,7 +34,7 @@ def last(after):
 
 REPORT = """from dagbook.engine.events import Kind
 run = __import__("dagbook").notebook.extension.active().session.runs[-1]
-ends = {run.log.names[run.log.node[i]]: run.log.time[i] for i in range(len(run.log)) if run.log.kind[i] == Kind.NODE_RAN}
+ends = {event.node: event.time for event in run.log if event.kind is Kind.NODE_RAN}
 import json
 print(json.dumps({"status": run.status, "executed": run.executed, "ends": ends, "end": run.log.time[len(run.log) - 1],
                   "hows": {n: s.how.name for n, s in run.stories.items()}}))
@@ -43,7 +43,11 @@ print(json.dumps({"status": run.status, "executed": run.executed, "ends": ends, 
 
 def notebook_text(*sources: str) -> str:
     cells = [nbformat.v4.new_code_cell(source, id=f"cell{n}") for n, source in enumerate(sources)]
-    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}))
+    return nbformat.writes(
+        nbformat.v4.new_notebook(
+            cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        )
+    )
 
 
 def wait_for(notebook: Notebook, node: str, status: str, seconds: float = 30) -> None:
@@ -81,7 +85,12 @@ def test_cancel_during_a_cpu_bound_node_ends_the_run_when_that_node_ends_and_the
     burning.ready()
     told = report(burning, 3)
     assert told["status"] == "cancelled"
-    assert told["hows"] == {"quick": "NODE_RAN", "burn": "NODE_RAN", "after": "NODE_CANCELLED", "last": "NODE_CANCELLED"}
+    assert told["hows"] == {
+        "quick": "NODE_RAN",
+        "burn": "NODE_RAN",
+        "after": "NODE_CANCELLED",
+        "last": "NODE_CANCELLED",
+    }
     assert told["end"] - told["ends"]["burn"] < 0.5
 
     burning.run_cell(2)

@@ -57,7 +57,9 @@ def test_the_graph_is_seen_running_and_only_what_an_edit_reaches_runs_again(open
     index = notebook.find("#| dag\ndef clean")
     source = notebook.source(index)
     assert 'flights.dropna(subset=["arr_delay"])' in source
-    notebook.edit(index, source.replace('flights.dropna(subset=["arr_delay"])', 'flights[flights["arr_delay"].notna()]'))
+    notebook.edit(
+        index, source.replace('flights.dropna(subset=["arr_delay"])', 'flights[flights["arr_delay"].notna()]')
+    )
     notebook.run_cell(index)
     notebook.ready()
     notebook.run_cell(notebook.find("%dag run report"))

@@ -17,7 +17,14 @@ COMMANDS = ["cancel", "drop", "help", "pause", "plan", "resume", "run", "set", "
 def graph(shared: Kernel) -> None:
     """Each test begins with the same three nodes, none of them run."""
     shared.must("if len(dag): dag.drop(*dag)")
-    shared.must("%%dag\ndef raw():\n    return [3, 1, 2]\n\ndef tidy(raw):\n    return sorted(raw)\n\ndef total(tidy):\n    return sum(tidy)\n", "graph")
+    shared.must(
+        (
+            "%%dag\ndef raw():\n    return [3, 1, 2]\n\n"
+            "def tidy(raw):\n    return sorted(raw)\n\n"
+            "def total(tidy):\n    return sum(tidy)\n"
+        ),
+        "graph",
+    )
 
 
 def completions(kernel: Kernel, code: str) -> list[str]:
@@ -97,7 +104,14 @@ def test_commands_and_nodes_are_offered_and_nothing_else(shared: Kernel) -> None
 
 def test_status_plan_and_why_tell_the_state_before_and_after_a_run(shared: Kernel) -> None:
     value = shared.value("__import__('random').random()")
-    shared.must(f"%%dag\ndef raw():\n    return [{value}]\n\ndef tidy(raw):\n    return raw\n\ndef total(tidy):\n    return 1\n", "graph")
+    shared.must(
+        (
+            f"%%dag\ndef raw():\n    return [{value}]\n\n"
+            f"def tidy(raw):\n    return raw\n\n"
+            f"def total(tidy):\n    return 1\n"
+        ),
+        "graph",
+    )
     shared.must("%dag drop raw tidy total")
     shared.must(f"%%dag\ndef new_a():\n    return {value}\n\ndef new_b(new_a):\n    return {value}\n", "graph")
     assert shared.must("%dag status").text == "new_a  never run\nnew_b  never run\n"
@@ -114,7 +128,7 @@ def test_status_plan_and_why_tell_the_state_before_and_after_a_run(shared: Kerne
 
 def test_set_gives_an_input_its_value_and_another_value_runs_what_needs_it(shared: Kernel) -> None:
     shared.must("%%dag\ndef scaled(factor):\n    return [factor]\n\ndef apart():\n    return 1\n", "graph")
-    for text, value in (("factor=2", 2), ('factor="\'two words\'"', "two words"), ("factor=[1,2]", [1, 2])):
+    for text, value in (("factor=2", 2), ("factor=\"'two words'\"", "two words"), ("factor=[1,2]", [1, 2])):
         shared.must(f"%dag set {text}")
         shared.must("%dag run scaled")
         assert shared.executed() == ["scaled"]

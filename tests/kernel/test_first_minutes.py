@@ -45,7 +45,7 @@ def begin(kernel: Kernel, cell: str = CELL) -> None:
 def run(kernel: Kernel) -> str:
     """Run the cell that asks for ``total``; what it shows, without the picture of the graph."""
     reply = kernel.must("%dag run total", "run")
-    assert "cleaning 3 rows\n" == reply.text
+    assert reply.text == "cleaning 3 rows\n"
     values = [d["data"]["text/plain"] for d in reply.displays if "image/svg+xml" not in d["data"]]
     pictures = [u["data"]["text/plain"] for u in reply.updates]
     assert pictures == ["raw → clean → total\n3 nodes, all current"]

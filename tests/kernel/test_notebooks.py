@@ -33,7 +33,7 @@ def test_a_notebook_passes_nbval_with_an_empty_store_and_again_with_a_full_one(
     shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder)
     for store in ("empty", "full"):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-q", "-p", "no:cacheprovider", "."],
+            [sys.executable, "-m", "pytest", "--nbval", "--nbval-cell-timeout=300", "-p", "no:cacheprovider", "."],
             cwd=folder, env=os.environ, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, f"with a store that is {store}:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"

@@ -69,7 +69,8 @@ def end(drawn, warned, child):
     return sum(child)
 """
 TEXT = (
-    "slow 1\nslow error\nslow 2\nbefore the figure\nquick 1\nquick 2\nUserWarning: careful\nchild 10\nchild 20\nthe end\n"
+    "slow 1\nslow error\nslow 2\nbefore the figure\nquick 1\nquick 2\nUserWarning: careful\n"
+    "child 10\nchild 20\nthe end\n"
 )
 
 
@@ -150,10 +151,11 @@ def test_with_a_cell_id_the_picture_comes_before_the_run_and_is_updated_once_and
 
 def headless(folder: Path, edit: Callable[[str], str] = str) -> list[list[dict[str, Any]]]:
     """The stored outputs of a notebook that is run as the command line runs it."""
-    cells = ["%load_ext dagbook", edit(LOUD), "%dag run slow quick", "%dag run end", "%dag show", "dag", "%dag show --text"]
+    commands = ["%dag run slow quick", "%dag run end", "%dag show", "dag", "%dag show --text"]
+    cells = ["%load_ext dagbook", edit(LOUD), *commands]
     notebook = new_notebook(cells=[new_code_cell(c, id=f"cell-{n}") for n, c in enumerate(cells)])
-    client = NotebookClient(notebook, store_widget_state=False, record_timing=False, resources={"metadata": {"path": folder}})
-    client.execute()
+    resources = {"metadata": {"path": folder}}
+    NotebookClient(notebook, store_widget_state=False, record_timing=False, resources=resources).execute()
     outputs = []
     for cell in notebook.cells:
         for output in cell.outputs:

@@ -125,4 +125,6 @@ def test_a_mapped_node_over_a_mapped_node(lab):
 def test_what_cannot_be_mapped_fails_with_what_to_write(lab):
     lab.cell("def xs(): return 5\n@node(each={'x': 'xs'})\ndef a(x): return x")
     run = lab.run()
-    assert run.stories["a"].error["message"].startswith("a is mapped over xs, which must be a list or a dict, and is of ")
+    assert (
+        run.stories["a"].error["message"].startswith("a is mapped over xs, which must be a list or a dict, and is of ")
+    )

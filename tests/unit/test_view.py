@@ -253,7 +253,7 @@ def test_snapshot_and_changes_give_the_final_state() -> None:
     }
     notes = {n["name"]: n.get("note") for n in page.nodes}
     assert notes['half["q"]'] == "ValueError"
-    assert notes["total"] == 'half["q"] failed'
+    assert notes["total"] == 'half failed'
     assert page.run["state"] == "failed"
     assert page.run["number"] == 1
 

@@ -48,7 +48,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CommMana
     monkeypatch.setattr(comm, "create_comm", FakeComm)
     monkeypatch.setattr(comm, "get_comm_manager", lambda: manager)
     monkeypatch.setattr(widget, "STATIC", tmp_path)
-    (tmp_path / "widget.js").write_text("export default {}", encoding="utf-8")
+    for module in ("widget.js", "line.js"):
+        (tmp_path / module).write_text("export default {}", encoding="utf-8")
     (tmp_path / "widget.css").write_text(".dag {}", encoding="utf-8")
     widget.bundle.cache_clear()
     yield manager

@@ -16,6 +16,7 @@ class InlineBackend:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._closed = False
 
     def submit(self, call: Callable[[], None]) -> None:
         """Hand ``call`` to the thread that serves."""
@@ -23,19 +24,18 @@ class InlineBackend:
 
     def serve(self) -> None:
         """Make the calls on this thread until :meth:`close`. An interrupt ends the waiting, and is raised."""
-        while True:
+        while not (self._closed and self._queue.empty()):
             try:
                 call = self._queue.get(timeout=ATTENTION)
             except Empty:
                 continue
-            if call is None:
-                break
-            call()
-        self._queue.put(None)  # who serves after the end finds the end
+            if call is not None:
+                call()
 
     def replace(self) -> None:
         """There is only one thread that waits: what comes next has to wait too."""
 
     def close(self) -> None:
         """Let :meth:`serve` return when it has made the calls it has."""
-        self._queue.put(None)
+        self._closed = True
+        self._queue.put(None)  # wakes who waits

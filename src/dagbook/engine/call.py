@@ -62,7 +62,7 @@ class Outcome:
     changed: tuple[str, ...] = ()
     files: tuple[tuple[str, Digest], ...] = ()
     shown: tuple[Mapping[str, Any], ...] = ()
-    summary: Summary = Summary()
+    summary: Summary = field(default_factory=Summary)
     started: float = 0.0
     seconds: float = 0.0
 

@@ -97,7 +97,7 @@ class Driver:
         self.lost: list[Result] = []
         self.began = environment.clock.monotonic()
         self.number = environment.journal.begin(dag, environment.clock.wall())
-        self.log = Log(list(plan.topology.names))
+        self.log = Log(plan.topology.names)
         self._forced = frozenset(plan.steps[i].name for i in plan.pending if plan.steps[i].verdict == "forced")
         pinned = _Everything() if environment.sequential else _Pinned(decider)
         self.scheduler = Scheduler(
@@ -211,7 +211,8 @@ class Driver:
         story.changes = self.decider.changes(name, key)
         story.first = story.previous is None
         story.parts = key.parts
-        found = None if self._is_forced(i, parent) else self.decider.find(name, key)
+        story.forced = self._is_forced(i, parent)
+        found = None if story.forced else self.decider.find(name, key)
         if found is None:
             self._tasks[i] = (self._task(i, parent), key)
             self.scheduler.enqueue(i)

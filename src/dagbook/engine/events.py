@@ -77,10 +77,11 @@ class Log(Sequence[Event]):
     (NODE_STARTED, when it is not the first).
     """
 
-    __slots__ = ("detail", "kind", "names", "node", "time")
+    __slots__ = ("_own", "detail", "kind", "names", "node", "time")
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
+        self._own = False
         self.kind = bytearray()
         self.node = array("I")
         self.time = array("d")
@@ -95,6 +96,12 @@ class Log(Sequence[Event]):
         if detail is not None:
             self.detail[seq] = detail
         return seq
+
+    def grow(self, names: Sequence[str]) -> None:
+        """Have names for more nodes. The list that the log was made with stays as it was: runs may share it."""
+        if not self._own:
+            self.names, self._own = list(self.names), True
+        self.names.extend(names)
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -223,7 +223,7 @@ class Scheduler:
         if not self._live(i, attempt):
             return None
         first = len(self.log.names)
-        self.log.names.extend(names)
+        self.log.grow(names)
         children = range(first, first + len(names))
         self._left += len(children)
         self.running.discard(i)

@@ -153,8 +153,8 @@ class DAG:
                 if wanted in self._nodes or wanted in self.parameters or parameter.optional:
                     continue
                 raise MissingInputError(
-                    f"{name}{_at(node)} needs {wanted!r}, and nothing provides it. Define a function `{wanted}`, or set "
-                    f"it with `%dag set {wanted}=…`{did_you_mean(nearest(wanted, self._nodes))}"
+                    f"{name}{_at(node)} needs {wanted!r}, and nothing provides it. Define a function `{wanted}`, or "
+                    f"set it with `%dag set {wanted}=…`{did_you_mean(nearest(wanted, self._nodes))}"
                 )
 
 

@@ -131,8 +131,9 @@ class Picture:
         plan = run.driver.plan
         before = self._statuses()
         pending = set(plan.pending)
+        elsewhere = {name: REUSED if status in HAVE_VALUES else status for name, (status, _) in before.items()}
         fresh = {
-            name: QUEUED if i in pending else REUSED if i in plan.steps else before.get(name, (NEVER, False))[0]
+            name: QUEUED if i in pending else REUSED if i in plan.steps else elsewhere.get(name, NEVER)
             for i, name in enumerate(plan.topology.names)
         }
         workers = run.driver.env.workers.slots
