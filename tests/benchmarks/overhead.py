@@ -63,7 +63,7 @@ def dagbook_run(preds: Preds, fns: Functions, workers: int) -> Callable[[], Call
 
 
 def peers(preds: Preds, fns: Functions, shape: str) -> dict[str, Callable[[], object]]:
-    """The other engines that are installed."""
+    """The other engines that are installed. (Pipefunc recurses too deep for 1,000 nodes in a chain.)"""
     found: dict[str, Callable[[], object]] = {}
     try:
         import dask
@@ -84,7 +84,6 @@ def peers(preds: Preds, fns: Functions, shape: str) -> dict[str, Callable[[], ob
         pass
     if len(preds) <= 1000:
         found.update(_hamilton(preds, shape))
-        found.update(_pipefunc(preds, fns))
     return found
 
 
@@ -94,7 +93,7 @@ def _hamilton(preds: Preds, shape: str) -> dict[str, Callable[[], object]]:
     except ImportError:
         return {}
     if shape == "chain":
-        return {}  # it recurses: a chain of 1,000 is too deep for it
+        return {}  # it recurses: a chain of 1,000 raises RecursionError
     space: dict[str, Any] = {}
     names = [f"n{i}({', '.join(f'n{p}: int' for p in inputs)}) -> int" for i, inputs in enumerate(preds)]
     exec("\n".join(f"def {name}: return 0" for name in names), space)
@@ -102,17 +101,6 @@ def _hamilton(preds: Preds, shape: str) -> dict[str, Callable[[], object]]:
     made = driver.Builder().with_modules(module).build()
     wanted = [f"n{i}" for i in range(len(preds))]
     return {"hamilton": lambda: made.execute(wanted)}
-
-
-def _pipefunc(preds: Preds, fns: Functions) -> dict[str, Callable[[], object]]:
-    try:
-        from pipefunc import PipeFunc, Pipeline
-    except ImportError:
-        return {}
-    if len(preds) > 200:
-        return {}  # building 1,000 takes it minutes
-    pipeline = Pipeline([PipeFunc(fn, f"n{i}") for i, fn in enumerate(fns)])
-    return {"pipefunc": lambda: pipeline.run(f"n{len(fns) - 1}", kwargs={})}
 
 
 def measure(shape: str, size: int) -> list[tuple[str, ...]]:
