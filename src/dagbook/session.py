@@ -12,12 +12,13 @@ from typing import Any
 
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
-from dagbook.engine.driver import Driver, Environment, Story
+from dagbook.engine.driver import Driver, Environment
 from dagbook.engine.interrupts import held
 from dagbook.engine.plan import Decider, Locate, Plan, Shelf, Step, make_plan
 from dagbook.engine.ports import Journal, Listener, Store
 from dagbook.engine.result import Lost, Result
 from dagbook.engine.run import Run
+from dagbook.engine.story import Story
 from dagbook.engine.why import why, why_step
 from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.dag import DAG

@@ -128,3 +128,18 @@ def test_what_cannot_be_mapped_fails_with_what_to_write(lab):
     assert (
         run.stories["a"].error["message"].startswith("a is mapped over xs, which must be a list or a dict, and is of ")
     )
+
+
+def test_a_number_and_its_text_are_different_keys_of_a_mapped_dict(lab):
+    source = """
+def xs(): return {KEY: 5}
+@node(each={"x": "xs"})
+def a(x): return x
+def names(a): return [type(key).__name__ for key in a]
+"""
+    lab.cell(source.replace("KEY", "1"))
+    lab.ran()
+    assert lab.session.value("names") == ["int"]
+    lab.cell(source.replace("KEY", "'1'"))
+    assert "names" in lab.ran()
+    assert lab.session.value("names") == ["str"]

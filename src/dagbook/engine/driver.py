@@ -9,60 +9,32 @@ from __future__ import annotations
 import contextvars
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from xxhash import xxh3_128_digest
-
+from dagbook.engine.branches import Branches
 from dagbook.engine.call import Capture, Outcome, Task, describe_error, perform
 from dagbook.engine.events import NO_NODE, Kind, Log
 from dagbook.engine.plan import Decider, Plan
-from dagbook.engine.ports import Backend, Child, Clock, Journal, Listener, Record, Store, Summary
+from dagbook.engine.ports import Backend, Clock, Journal, Listener, Record, Store
 from dagbook.engine.result import Result
 from dagbook.engine.scheduler import Scheduler, State
+from dagbook.engine.story import Story
 from dagbook.errors import StoreError
-from dagbook.fingerprint.key import Change, Key
-from dagbook.fingerprint.parts import Digest, Part, known, unknown
+from dagbook.fingerprint.key import Key
+from dagbook.fingerprint.parts import Digest, known
 from dagbook.graph.compose import Splice, child_name
 
 GRACE = 0.4
 """How long, in seconds, an interrupt waits for running nodes before it leaves them behind."""
 
 
-@dataclass(slots=True)
-class Story:
-    """Why a node ran, or did not, in one run. ``how`` is its last event; ``changed`` whether its value changed."""
-
-    name: str
-    run: int
-    how: Kind = Kind.NODE_QUEUED
-    changes: tuple[Change, ...] = ()
-    first: bool = False
-    forced: bool = False
-    changed: bool = False
-    previous: Record | None = None
-    record: Record | None = None
-    error: Mapping[str, Any] | None = None
-    reason: str = ""
-    inputs: tuple[str, ...] = ()
-    parts: tuple[Part, ...] = ()
-
-
 class _Done(NamedTuple):
     node: int
     attempt: int
     outcome: Outcome
-
-
-@dataclass(slots=True)
-class _Branches:
-    """The children of an expanded node, while it runs."""
-
-    splice: Splice
-    first: int
-    keys: dict[int, Key] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -112,7 +84,7 @@ class Driver:
         self._records: list[Record] = []
         self._committed = 0
         self._tasks: dict[int, tuple[Task, Key]] = {}
-        self._branches: dict[int, _Branches] = {}
+        self._branches: dict[int, Branches] = {}
         self._deadlines: dict[int, float] = {}
         self._lanes: dict[int, int] = {}
         self._give_up = inf
@@ -401,7 +373,7 @@ class Driver:
     def _expand(self, i: int, attempt: int, splice: Splice, elements: Sequence[Mapping[str, Digest]]) -> None:
         name = self.log.names[i]
         labels = [branch.label for branch in splice.branches]
-        branches = _Branches(splice, len(self.log.names))
+        branches = Branches(splice, len(self.log.names))
         for n, digests in enumerate(elements):
             branches.keys[branches.first + n] = self.decider.child_key(i, digests, self._digest)
         self._branches[i] = branches
@@ -414,42 +386,11 @@ class Driver:
             branches = self._branches[i]
             name, key = self.log.names[i], self._tasks.pop(i)[1]
             children = [self.results[child] for child in branches.keys]
-            record = self._joined_record(name, key, branches, children)
+            record = branches.together(name, key, children, self.env.store)
+            record = replace(record, finished=self.env.clock.wall(), run=self.number)
             result = Result(record, self.env.store, children=children, keys=branches.splice.keys)
             self.scheduler.join(i, self._keep_result(i, name, result))
         return bool(joined)
-
-    def _joined_record(self, name: str, key: Key, branches: _Branches, children: Sequence[Result]) -> Record:
-        keys = branches.splice.keys
-        labels = [branch.label for branch in branches.splice.branches]
-        records = [child.record for child in children]
-        text = b"dict" if keys is not None else b"list"
-        value = xxh3_128_digest(text + b"".join(_framed(x) for x in self._composition(labels, keys, records)))
-        blob = None
-        if keys is not None:
-            try:
-                blob = self.env.store.put(keys)
-            except StoreError:
-                blob = None
-        return Record(
-            node=name,
-            key=key.digest,
-            value=value if all(known(r.value) for r in records) else unknown(),
-            blob=blob,
-            parts=key.parts,
-            shown=tuple(output for record in records for output in record.shown),
-            children=tuple(Child(label, r.key, r.value) for label, r in zip(labels, records, strict=True)),
-            mapping=keys is not None,
-            summary=Summary("dict" if keys is not None else "list", (len(children),)),
-            seconds=sum(r.seconds for r in records),
-            finished=self.env.clock.wall(),
-            run=self.number,
-        )
-
-    @staticmethod
-    def _composition(labels: Sequence[str], keys: object, records: Sequence[Record]) -> list[bytes]:
-        named = labels if keys is not None else [""] * len(labels)
-        return [part for label, r in zip(named, records, strict=True) for part in (label.encode(), r.value)]
 
     # -- remembering and telling
 
@@ -479,10 +420,6 @@ class Driver:
             write()
         except StoreError as error:
             warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
-
-
-def _framed(data: bytes) -> bytes:
-    return len(data).to_bytes(8, "little") + data
 
 
 class _Everything:

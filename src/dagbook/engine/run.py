@@ -6,10 +6,11 @@ import contextvars
 import threading
 from collections.abc import Callable, Mapping
 
-from dagbook.engine.driver import Driver, Story
+from dagbook.engine.driver import Driver
 from dagbook.engine.events import Kind, Log
 from dagbook.engine.ports import InlineLane
 from dagbook.engine.result import Result
+from dagbook.engine.story import Story
 from dagbook.errors import NodeFailed, RunCancelled
 from dagbook.graph.node import Node
 

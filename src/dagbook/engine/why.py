@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dagbook.engine.driver import Story
 from dagbook.engine.events import Kind
 from dagbook.engine.plan import Step
+from dagbook.engine.story import Story
 from dagbook.fingerprint.key import Change, sentence
 
 _DEPTH = 4

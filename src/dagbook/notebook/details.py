@@ -13,7 +13,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from dagbook.engine.driver import Story
+from dagbook.engine.story import Story
 from dagbook.engine.why import where_it_stopped, why, why_step
 from dagbook.fingerprint.key import Change
 from dagbook.fingerprint.parts import Part, known

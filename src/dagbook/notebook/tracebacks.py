@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from dagbook.engine.call import describe_error
-from dagbook.engine.driver import Story
+from dagbook.engine.story import Story
 
 E = TypeVar("E", bound=BaseException)
 Title = Callable[[str], str]
