@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 
 NAMES = ("overhead", "update", "dynamic", "durable", "startup", "view", "fingerprint", "key")
 
 
-def main() -> None:
-    chosen, sys.argv[1:] = sys.argv[1:] or list(NAMES), []
-    for name in chosen:
+def main() -> int:
+    """Run each in a process of its own; the exit code is that of the last one that failed."""
+    code = 0
+    for name in sys.argv[1:] or NAMES:
         print(f"\n== {name}", flush=True)
-        runpy.run_module(f"tests.benchmarks.{name}", run_name="__main__")
+        code = subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=False).returncode or code
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
