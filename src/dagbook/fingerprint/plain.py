@@ -159,7 +159,7 @@ def _on_fresh_stack(function: Callable[[object], Digest], value: object) -> Dige
     def call() -> None:
         try:
             outcome.append(function(value))
-        except BaseException as error:
+        except BaseException as error:  # raised again where the value was asked for
             failure.append(error)
 
     thread = Thread(target=call)
