@@ -9,9 +9,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dagbook.errors import CycleError as CycleError
     from dagbook.errors import DagbookError as DagbookError
+    from dagbook.errors import DuplicateNodeError as DuplicateNodeError
+    from dagbook.errors import GraphError as GraphError
+    from dagbook.errors import NodeNotFoundError as NodeNotFoundError
+    from dagbook.errors import UsageError as UsageError
+    from dagbook.executors.callbacks import ExecutionCallbacks as ExecutionCallbacks
+    from dagbook.executors.checkpoint import CheckpointExecutor as CheckpointExecutor
+    from dagbook.executors.checkpoint import CheckpointInfo as CheckpointInfo
+    from dagbook.executors.dynamic import DynamicExecutor as DynamicExecutor
+    from dagbook.executors.dynamic import DynamicModification as DynamicModification
+    from dagbook.executors.dynamic import DynamicNodeSpec as DynamicNodeSpec
+    from dagbook.executors.general import AsyncDAGExecutor as AsyncDAGExecutor
+    from dagbook.executors.general import ConditionalExecutor as ConditionalExecutor
+    from dagbook.executors.general import DAGExecutor as DAGExecutor
+    from dagbook.executors.incremental import IncrementalExecutor as IncrementalExecutor
+    from dagbook.executors.pipeline import Pipeline as Pipeline
+    from dagbook.executors.pipeline import task as task
+    from dagbook.executors.results import ExecutionResult as ExecutionResult
+    from dagbook.executors.results import IncrementalResult as IncrementalResult
+    from dagbook.executors.results import NodeResult as NodeResult
+    from dagbook.executors.results import NodeStatus as NodeStatus
+    from dagbook.graph.builder import DAGBuilder as DAGBuilder
     from dagbook.graph.dag import DAG as DAG
     from dagbook.graph.node import node as node
+    from dagbook.graph.plan import ExecutionStep as ExecutionStep
     from dagbook.notebook.extension import current as current
     from dagbook.notebook.extension import load_ipython_extension as load_ipython_extension
     from dagbook.notebook.extension import unload_ipython_extension as unload_ipython_extension
@@ -19,17 +42,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "DAG": "dagbook.graph.dag",
-    "DagbookError": "dagbook.errors",
-    "Session": "dagbook.session",
-    "current": "dagbook.notebook.extension",
-    "load_ipython_extension": "dagbook.notebook.extension",
-    "node": "dagbook.graph.node",
-    "unload_ipython_extension": "dagbook.notebook.extension",
+_NAMES = {
+    "errors": "CycleError DagbookError DuplicateNodeError GraphError NodeNotFoundError UsageError",
+    "executors.callbacks": "ExecutionCallbacks",
+    "executors.checkpoint": "CheckpointExecutor CheckpointInfo",
+    "executors.dynamic": "DynamicExecutor DynamicModification DynamicNodeSpec",
+    "executors.general": "AsyncDAGExecutor ConditionalExecutor DAGExecutor",
+    "executors.incremental": "IncrementalExecutor",
+    "executors.pipeline": "Pipeline task",
+    "executors.results": "ExecutionResult IncrementalResult NodeResult NodeStatus",
+    "graph.builder": "DAGBuilder",
+    "graph.dag": "DAG",
+    "graph.node": "node",
+    "graph.plan": "ExecutionStep",
+    "notebook.extension": "current load_ipython_extension unload_ipython_extension",
+    "session": "Session",
 }
+_HOME = {name: f"dagbook.{module}" for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = ["DAG", "DagbookError", "Session", "__version__", "current", "node"]
+__all__ = ["__version__", *(name for name in _HOME if not name.endswith("_ipython_extension"))]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,16 +9,19 @@
     │   ├── NodeNotFoundError   (also a KeyError)
     │   ├── AmbiguousInputError
     │   ├── MissingInputError
-    │   └── ReservedNameError
+    │   ├── ReservedNameError
+    │   └── ManifestError       a file or a text is no manifest
     ├── RunError                a run ended without all that was asked for
     │   ├── NodeFailed
-    │   └── RunCancelled
+    │   ├── RunCancelled
+    │   └── RunPaused           raised by a node: the run is to stop here, and go on another time
     ├── InputChangedError       a node changed one of its inputs in place
     ├── StoreError
     │   ├── RefusedError        an entry that is damaged or not ours; never decoded
     │   ├── UnstorableError     a value that cannot be written
     │   └── StoreVersionError
     └── UsageError              a command was given something it cannot take
+        └── RecordedRunError    no such run is recorded, or it cannot be taken up again (also a ValueError)
 
 A message says what was wrong, where (node, cell, line), and what to do next.
 """
@@ -27,6 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 
 
 class DagbookError(Exception):
@@ -43,9 +47,11 @@ class CycleError(GraphError, ValueError):
     def __init__(self, path: Sequence[str], places: Sequence[str] = ()) -> None:
         self.path = tuple(path)
         where = f" ({', '.join(dict.fromkeys(places))})" if places else ""
+        left_out = len(self.path) - 10
+        shown = self.path if left_out < 3 else (*self.path[:8], f"… {left_out} more …", *self.path[-2:])
         super().__init__(
-            f"cycle: {' → '.join(self.path)}{where}. A node cannot need its own result: "
-            "rename one of these parameters, or one of these functions."
+            f"cycle: {' → '.join(shown)}{where}. A node cannot need its own result: "
+            "take one of these edges out, or rename a parameter or a function that makes one."
         )
 
 
@@ -58,7 +64,7 @@ class NodeNotFoundError(GraphError, KeyError):
 
     def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         self.name = name
-        self.nearest = tuple(nearest(name, known))
+        self.nearest = tuple(nearest(str(name), known))
         super().__init__(f"no node is called {name!r}{did_you_mean(self.nearest)}")
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
@@ -77,6 +83,10 @@ class ReservedNameError(GraphError):
     """A node may not have this name."""
 
 
+class ManifestError(GraphError):
+    """What was read is no manifest, or what was given cannot be one; the message names the place."""
+
+
 class RunError(DagbookError):
     """A run ended without all that was asked for."""
 
@@ -91,6 +101,10 @@ class NodeFailed(RunError):
 
 class RunCancelled(RunError):
     """The run was cancelled; what had finished is kept."""
+
+
+class RunPaused(RunError):
+    """Raise it in a node: what runs is allowed to end, and the run ends as ``paused``, to go on another time."""
 
 
 class InputChangedError(DagbookError):
@@ -117,9 +131,13 @@ class UsageError(DagbookError):
     """A command was given something that it cannot take."""
 
 
+class RecordedRunError(UsageError, ValueError):
+    """No run of this name is recorded, or it is not one that can be taken up again."""
+
+
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The at most three known names that look most like ``name``."""
-    return get_close_matches(name, list(known), n=3, cutoff=0.5)
+    """The at most three known names that look most like ``name``. Of very many, only the first are looked at."""
+    return get_close_matches(name, list(islice(known, 2000)), n=3, cutoff=0.5)
 
 
 def did_you_mean(names: Sequence[str]) -> str:

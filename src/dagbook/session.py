@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,31 +12,28 @@ from typing import Any
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
 from dagbook.engine.driver import Driver, Environment
+from dagbook.engine.events import Log
 from dagbook.engine.interrupts import held
-from dagbook.engine.plan import Decider, Locate, Plan, Shelf, Step, make_plan
-from dagbook.engine.ports import Journal, Listener, Store
+from dagbook.engine.kept import Kept
+from dagbook.engine.options import RunOptions
+from dagbook.engine.plan import Asked, Decider, Locate, Plan, Shelf, Step, make_plan, partial_plan
+from dagbook.engine.ports import Journal, Store
 from dagbook.engine.result import Lost, Result
-from dagbook.engine.run import Run
+from dagbook.engine.run import KeptRun
+from dagbook.engine.scheduler import Place, Scheduler
 from dagbook.engine.story import Story
+from dagbook.engine.urgency import UNKNOWN_COST, demands, ranking
+from dagbook.engine.versions import Results
 from dagbook.engine.why import why, why_step
 from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.dag import DAG
+from dagbook.graph.tasks import Function, functions_of, with_tasks
+from dagbook.graph.topology import Topology
+from dagbook.launch import Observer, SystemClock, number_of_workers
 from dagbook.observe.bus import Bus
+from dagbook.storage.memory import MemoryJournal, MemoryStore
 
-Observer = Callable[[Run], Listener]
-"""Told of each run before its first event; what it returns hears of the events."""
-
-MAX_WORKERS = 8
-
-
-class SystemClock:
-    """The machine's own time."""
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
+NOTHING_ASKED = Asked()
 
 
 @contextmanager
@@ -49,7 +45,8 @@ def no_capture(name: str) -> Iterator[Sequence[Mapping[str, Any]]]:
 class Session:
     """A DAG, what is known of its results, and the means to bring them up to date.
 
-    With ``directory`` results and history are durable there, else they live in this process. ``workers`` is how many
+    With ``directory`` results and history are durable there, with a ``store`` and a ``journal`` of another kind in
+    those, else they live in this process. ``workers`` is how many
     nodes run at once: by default one a core, at most eight; 1 runs everything on the calling thread. ``locate`` says
     where code is written (``cell 3``), ``is_ours`` what to call a file of the user's in a traceback ("": leave the
     frame out), ``capture`` collects what nodes show.
@@ -60,6 +57,8 @@ class Session:
         dag: DAG | None = None,
         directory: str | os.PathLike[str] | None = None,
         *,
+        store: Store | None = None,
+        journal: Journal | None = None,
         workers: int | None = None,
         seed: int = 0,
         locate: Locate | None = None,
@@ -70,19 +69,24 @@ class Session:
         self.directory = Path(directory) if directory is not None else None
         self.workers = number_of_workers(workers)
         self.observers: list[Observer] = []
-        self._last: Run | None = None
-        self._newest: dict[str, Run] = {}  # by the name of a node or child
+        self._last: KeptRun | None = None
+        self._newest: dict[str, KeptRun] = {}  # by the name of a node or child
         self.shelf = Shelf()
         self._seed = seed
         self._locate = locate
         self._is_ours = is_ours or _plain_file
         self._capture = capture
         self._clock = SystemClock()
-        self._store, self.journal = _open(self.directory)
+        if (store is None) != (journal is None):
+            raise UsageError("a store and a journal are given together: the journal says what the store holds.")
+        self._store, self.journal = (store, journal) if store and journal else _open(self.directory)
+        self._durable = directory is not None or store is not None
         self._pool: ThreadsBackend | None = None
+        self._tasks: tuple[Topology, list[Function], Topology] | None = None  # a graph, functions, and both together
+        self._standing: tuple[Decider, Results] | None = None  # of the last run, when every node has a result
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[KeptRun]:
         """The last run, and before it those that have the newest story of some node, oldest first."""
         kept = set(self._newest.values()) | ({self._last} if self._last is not None else set())
         return sorted(kept, key=lambda run: run.number)
@@ -146,37 +150,45 @@ class Session:
         fail_fast: bool = False,
         workers: int | None = None,
         observers: Sequence[Observer] = (),
-    ) -> Run:
+        options: RunOptions | None = None,
+        tasks: Mapping[str, Function] | None = None,
+        asked: Asked = NOTHING_ASKED,
+    ) -> KeptRun:
         """Begin to bring ``targets`` (everything, without any) up to date, and return at once.
 
-        ``observers`` are told of this run only, after the session's own.
-        Call ``wait()`` on what it returns: nodes that must run on the calling thread run there.
+        ``observers`` are told of this run only, after the session's own. ``options`` say all else about the run, and
+        then ``fail_fast`` and ``workers`` too. ``tasks`` give the nodes their functions. ``asked`` says what is to be
+        done with some nodes. Call ``wait()`` on what it returns: nodes that must run on the calling thread run there.
         """
-        decider, plan = self._plan(targets, force)
-        inline = InlineBackend()
-        pool = self._workers_for(workers)
-        bus = Bus()
-        environment = Environment(
-            store=self._store,
-            journal=self.journal,
-            clock=self._clock,
-            inline=inline,
-            workers=pool,
-            capture=self._capture,
-            publish=bus,
-            is_ours=self._is_ours,
-            sequential=pool.slots == 1,
-            fail_fast=fail_fast,
-        )
-        with held() as interrupts:
-            run = Run(Driver(plan, decider, environment, self.dag.name), inline, targets)
-            for observer in (*self.observers, *observers):
-                bus.add(observer(run))
-            self._remember(run)
-            run.start(self._ended)
-        if interrupts:
-            run.driver.interrupt()
-        return run
+        decider, plan = self._plan(targets, force, tasks, asked)
+        return self._begin(decider, plan, options or RunOptions(workers, fail_fast), observers, targets)
+
+    def update(
+        self,
+        changed: Sequence[str],
+        *,
+        fail_fast: bool = False,
+        observers: Sequence[Observer] = (),
+        options: RunOptions | None = None,
+    ) -> KeptRun:
+        """Begin to run ``changed`` again, and what their new values reach, and return at once.
+
+        Only that is looked at: the caller knows that nothing else has changed since the last run. After a run in which
+        not everything succeeded, or a change of the graph, it does as :meth:`start` with ``force``.
+        """
+        topology = self.dag.topology()
+        functions = self._tasks[1] if self._tasks is not None else None
+        if self._standing is None or self._bound(topology, None) is not self._standing[0].topology:
+            tasks = dict(zip(self._tasks[0].names, functions, strict=True)) if self._tasks and functions else None
+            return self.start(force=changed, fail_fast=fail_fast, observers=observers, options=options, tasks=tasks)
+        decider, results = self._standing
+        index = decider.topology.index
+        for name in changed:
+            if name not in index:
+                raise NodeNotFoundError(name, index)
+        plan = partial_plan(decider, [index[name] for name in changed])
+        self._standing = None
+        return self._begin(decider, plan, options or RunOptions(fail_fast=fail_fast), observers, (), results)
 
     def run(
         self,
@@ -185,21 +197,26 @@ class Session:
         fail_fast: bool = False,
         workers: int | None = None,
         observers: Sequence[Observer] = (),
-    ) -> Run:
-        """Bring ``targets`` up to date, and return when all has ended.
+        options: RunOptions | None = None,
+        tasks: Mapping[str, Function] | None = None,
+        asked: Asked = NOTHING_ASKED,
+    ) -> KeptRun:
+        """Bring ``targets`` up to date, as :meth:`start` does, and return when all has ended.
 
         Raises nothing for nodes that fail: ask ``raise_for_status()``. A stored value that turns out to be damaged
         is made again.
         """
+        chosen = options or RunOptions(workers, fail_fast)
         while True:
             run = self.start(
-                *targets, force=force, fail_fast=fail_fast, workers=workers, observers=observers
+                *targets, force=force, observers=observers, options=chosen, tasks=tasks, asked=asked
             ).wait()
-            if not run.driver.lost:
+            if not run.lost:
                 return run
-            names = ", ".join(dict.fromkeys(result.record.node for result in run.driver.lost))
+            names = ", ".join(dict.fromkeys(result.record.node for result in run.lost))
             warnings.warn(f"the stored value of {names} is damaged or gone; it is made again.", RuntimeWarning, 2)
-            self._refuse(run.driver.lost)
+            self._refuse(run.lost)
+            asked = asked.without(names.split(", "))
 
     def close(self) -> None:
         """Let the worker threads go."""
@@ -209,26 +226,122 @@ class Session:
 
     # -- inside
 
-    def _plan(self, targets: Sequence[str], force: Sequence[str]) -> tuple[Decider, Plan]:
-        decider = self._decider()
+    def _begin(
+        self,
+        decider: Decider,
+        plan: Plan,
+        options: RunOptions,
+        observers: Sequence[Observer],
+        targets: tuple[str, ...],
+        before: Results | None = None,
+    ) -> KeptRun:
+        with held() as interrupts:
+            bus = Bus()
+            run = self._make(plan, decider, options, bus, targets, before)
+            for observer in (*self.observers, *observers):
+                bus.add(observer(run))
+            self._remember(run)
+            run.start(lambda: self._ended(run))
+        if interrupts:
+            run.driver.interrupt()
+        return run
+
+    def _make(
+        self,
+        plan: Plan,
+        decider: Decider,
+        options: RunOptions,
+        bus: Bus,
+        targets: tuple[str, ...],
+        before: Results | None,
+    ) -> KeptRun:
+        inline, pool = InlineBackend(), self._workers_for(options.workers)
+        number = self.journal.begin(self.dag.name, self._clock.wall())
+        log = Log(plan.topology.names)
+        work = Kept(
+            plan,
+            decider,
+            log,
+            number,
+            store=self._store,
+            capture=self._capture,
+            is_ours=self._is_ours,
+            wall=self._clock.wall,
+            options=options,
+            sequential=pool.slots == 1,
+            before=before,
+        )
+        topology, parallel = plan.topology, pool.slots > 1
+        nodes = topology.nodes
+        given = {i: nodes[i].options for i in plan.pending}
+        scheduler = Scheduler(
+            plan.topology.preds,
+            plan.topology.succs,
+            plan.pending,
+            log,
+            fail_fast=options.fail_fast,
+            rank=ranking(topology.succs, plan.pending, self._cost(plan, options)) if parallel else None,
+            place=work.place,
+            demand=demands(topology.names, given, options),
+            capacities=options.resources,
+        )
+        environment = Environment(self.journal, self._clock, inline, pool, bus, durable=self._durable)
+        places = (Place.CALLER, Place.WORKER)
+        work.driver = driver = Driver(scheduler, work, environment, options, number, places)
+        untouched = 0 if before is None else len(topology) - len(plan.pending)
+        return KeptRun(driver, inline, bus, work, targets, untouched)
+
+    def _cost(self, plan: Plan, options: RunOptions) -> Callable[[int], float]:
+        """What a node costs: as was said, or as long as it took the last time."""
+        names, records, nodes = plan.topology.names, self.shelf.records, plan.topology.nodes
+
+        def cost(i: int) -> float:
+            said = options.costs.get(names[i], nodes[i].options.cost)
+            if said is not None:
+                return said
+            record = records.get(names[i])
+            return record.seconds if record is not None else UNKNOWN_COST
+
+        return cost
+
+    def _plan(
+        self,
+        targets: Sequence[str],
+        force: Sequence[str],
+        tasks: Mapping[str, Function] | None = None,
+        asked: Asked = NOTHING_ASKED,
+    ) -> tuple[Decider, Plan]:
+        decider = self._decider(tasks, asked)
         index = decider.topology.index
         for name in (*targets, *force):
             if name not in index:
                 raise NodeNotFoundError(name, index)
         wanted = [index[name] for name in targets] or range(len(decider.topology))
         members = decider.topology.upstream(wanted)
-        self.dag.require_parameters(decider.topology.names[i] for i in members)
+        if tasks is None:
+            self.dag.require_parameters(decider.topology.names[i] for i in members)
         return decider, make_plan(decider, wanted, frozenset(index[name] for name in force))
 
-    def _decider(self) -> Decider:
+    def _bound(self, topology: Topology, tasks: Mapping[str, Function] | None) -> Topology:
+        """The graph with the functions that were given for it, now or the last time."""
+        known = self._tasks
+        if tasks is None:
+            return known[2] if known is not None and known[0] is topology else topology
+        functions = functions_of(topology, tasks)
+        if known is None or known[0] is not topology or known[1] != functions:
+            known = self._tasks = (topology, functions, with_tasks(topology, tasks))
+        return known[2]
+
+    def _decider(self, tasks: Mapping[str, Function] | None = None, asked: Asked = NOTHING_ASKED) -> Decider:
         return Decider(
-            self.dag.topology(),
+            self._bound(self.dag.topology(), tasks),
             dict(self.dag.parameters),
             self.shelf,
             self._store,
             self.journal,
             self._locate,
             self._seed,
+            asked,
         )
 
     def _workers_for(self, workers: int | None) -> ThreadsBackend:
@@ -238,22 +351,23 @@ class Session:
             self._pool = ThreadsBackend(wanted)
         return self._pool
 
-    def _remember(self, run: Run) -> None:
+    def _remember(self, run: KeptRun) -> None:
         """Make this run's stories the newest of their names; free the frames of the errors before."""
         if self._last is not None:
             self._last.driver.errors.clear()
         self._last = run
         self._tell_of(run)
 
-    def _tell_of(self, run: Run) -> None:
+    def _tell_of(self, run: KeptRun) -> None:
         for name in list(run.stories):
             past = self._newest.get(name)
             if past is None or past.number < run.number:
                 self._newest[name] = run
 
-    def _ended(self, run: Run) -> None:
+    def _ended(self, run: KeptRun) -> None:
+        self._standing = run.standing
         self._tell_of(run)  # children have come to it meanwhile
-        if run.driver.left_behind and self._pool is not None:
+        if run.left_behind and self._pool is not None:
             self._pool.abandon()
             self._pool = None
 
@@ -264,19 +378,8 @@ class Session:
             self.shelf.results.pop(result.record.node, None)
 
 
-def number_of_workers(workers: int | None) -> int:
-    """``workers``, or a number that fits this machine. Raises UsageError for what is no number from 1 up."""
-    if workers is None:
-        return max(2, min(MAX_WORKERS, os.cpu_count() or 2))
-    if not isinstance(workers, int) or workers < 1:
-        raise UsageError(f"the number of workers is a whole number from 1 up, not {workers!r}.")
-    return workers
-
-
 def _open(directory: Path | None) -> tuple[Store, Journal]:
     if directory is None:
-        from dagbook.storage.memory import MemoryJournal, MemoryStore
-
         return MemoryStore(), MemoryJournal()
     from dagbook.storage.store import open_store
 

@@ -1,20 +1,57 @@
-"""All benchmarks one after another: ``python -m tests.benchmarks``, or some: ``python -m tests.benchmarks update``."""
+"""All benchmarks one after another, then one table of all bars: ``python -m tests.benchmarks``.
+
+Or some: ``python -m tests.benchmarks update dynamic``. One alone, with options of its own:
+``python -m tests.benchmarks.update --help``.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import multiprocessing
 import sys
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 
-NAMES = ("overhead", "update", "dynamic", "durable", "startup", "view", "fingerprint", "key")
+from tests.benchmarks.measure import Row, show
+
+NAMES = (
+    "scheduling",
+    "build",
+    "makespan",
+    "update",
+    "counts",
+    "dynamic",
+    "startup",
+    "fingerprint",
+    "key",
+    "durable",
+    "view",
+)
+
+
+def one(name: str) -> list[Row]:
+    """The bars of one benchmark."""
+    sys.argv = [name]
+    return list(import_module(f"tests.benchmarks.{name}").main())
 
 
 def main() -> int:
-    """Run each in a process of its own; the exit code is that of the last one that failed."""
-    code = 0
+    """Run each in a process of its own. The exit code is 1 when a benchmark broke, whatever the bars say."""
+    rows: list[Row] = []
+    broken: list[str] = []
     for name in sys.argv[1:] or NAMES:
         print(f"\n== {name}", flush=True)
-        code = subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}"], check=False).returncode or code
-    return code
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            try:
+                rows += process.submit(one, name).result()
+            except Exception:
+                traceback.print_exc()
+                broken.append(name)
+    missed = sum(not row.met for row in rows)
+    show(rows, f"all bars: {len(rows) - missed} of {len(rows)} met")
+    if broken:
+        print(f"broke before their bars were known: {', '.join(broken)}")
+    return bool(broken)
 
 
 if __name__ == "__main__":

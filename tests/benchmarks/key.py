@@ -1,21 +1,28 @@
-"""What the key of a function costs, with three levels of reach: ``python tests/benchmarks/key.py``.
+"""What the key of a function costs, with three levels of reach.
 
-Cold: nothing is remembered, not even what the code objects say. Again: all is walked, but the code is known. Warm:
-nothing has changed. Bars: cold at most 2 ms, warm at most 50 µs.
+Cold: the function comes from a module that was never seen. Warm: nothing has changed since the last key.
 """
 
 from __future__ import annotations
 
-import functools
-import math
 import statistics
-import time
+import tempfile
 from collections.abc import Callable
+from time import perf_counter
+from typing import Any
 
-from dagbook.fingerprint import bytecode, code, text
 from dagbook.fingerprint.code import reach
 from dagbook.fingerprint.digests import leaf
-from dagbook.fingerprint.key import combine, make_key
+from dagbook.fingerprint.key import make_key
+from tests.benchmarks.graphs import module_of
+from tests.benchmarks.measure import Row, micro, show, table
+
+COLD_ROUNDS = 50
+WARM_CALLS = 2000
+
+SOURCE = '''
+import functools
+import math
 
 LATE = 15
 CONFIG = {"limit": [1, 2, 3]}
@@ -26,24 +33,24 @@ class Trip:
 
     factor = 3
 
-    def length(self, rows: list[float]) -> float:
+    def length(self, rows):
         return sum(map(_scale, rows)) * self.factor
 
 
-def _root(x: float) -> float:
+def _root(x):
     return math.sqrt(abs(x)) + LATE
 
 
-def _scale(x: float, k: int = 3) -> float:
+def _scale(x, k=3):
     if x > CONFIG["limit"][0]:
         return _root(x) * k
     return _root(-x) / k
 
 
-def times(factor: int) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    def decorate(function: Callable[..., float]) -> Callable[..., float]:
+def times(factor):
+    def decorate(function):
         @functools.wraps(function)
-        def call(*arguments: object) -> float:
+        def call(*arguments):
             return function(*arguments) * factor
 
         return call
@@ -52,43 +59,39 @@ def times(factor: int) -> Callable[[Callable[..., float]], Callable[..., float]]
 
 
 @times(2)
-def node(rows: list[float], n: int = 3) -> float:
+def node(rows, n=3):
     """The node itself."""
     late = [row for row in rows if row > LATE]
     return Trip().length(late) + _scale(n)
+'''
 
 
-def forget(everything: bool) -> None:
-    """Drop what is remembered."""
-    code._memos.clear()
-    if everything:
-        bytecode._readings.clear()
-        text._texts.clear()
-
-
-def micros(call: Callable[[], object], rounds: int, before: Callable[[], None] = lambda: None) -> float:
-    """The median time of a call in microseconds."""
-    times = []
-    for _ in range(rounds):
-        before()
-        start = time.perf_counter()
+def seconds(call: Callable[[], object], count: int = 1) -> float:
+    """What a call takes."""
+    start = perf_counter()
+    for _ in range(count):
         call()
-        times.append(time.perf_counter() - start)
-    return 1e6 * statistics.median(times)
+    return (perf_counter() - start) / count
 
 
-def main() -> None:
-    """Print the figures."""
-    reach(node)
-    inputs = [leaf("input", "a"), leaf("input", "b")]
-    found = reach(node)
-    print(f"parts {len(found.parts)}")
-    print(f"cold  {micros(lambda: reach(node), 200, lambda: forget(True)):8.1f} µs")
-    print(f"again {micros(lambda: reach(node), 200, lambda: forget(False)):8.1f} µs")
-    print(f"warm  {micros(lambda: reach(node), 5000):8.1f} µs")
-    print(f"key   {micros(lambda: make_key(found, [('a', inputs[0]), ('b', inputs[1])]), 5000):8.1f} µs")
-    print(f"combine {micros(lambda: combine(found.digest, inputs), 5000):6.1f} µs")
+def cold(folder: str) -> tuple[float, Any]:
+    """The median of first keys, each of another module, and the last module's node."""
+    nodes = [module_of(SOURCE, folder, f"reached_{n}").node for n in range(COLD_ROUNDS)]
+    reach(nodes[0])
+    return statistics.median(seconds(lambda node=node: reach(node)) for node in nodes[1:]), nodes[-1]
+
+
+def main() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        first, node = cold(folder)
+        found = reach(node)
+        inputs = [(name, leaf("input", name)) for name in "ab"]
+        warm = statistics.median(seconds(lambda: reach(node), WARM_CALLS) for _ in range(5))
+        whole = statistics.median(seconds(lambda: make_key(reach(node), inputs), WARM_CALLS) for _ in range(5))
+    lines = [("cold", micro(first)), ("warm", micro(warm)), ("warm, with two inputs", micro(whole))]
+    table(f"the key of a function that reaches {len(found.parts)} parts", lines, ("", "µs"))
+    return [Row("key, cold", first * 1e3, 2, unit="ms"), Row("key, warm, two inputs", whole * 1e6, 50, unit="µs")]
 
 
 if __name__ == "__main__":
-    main()
+    show(main())

@@ -7,10 +7,10 @@ import json
 import statistics
 from time import perf_counter
 
+from dagbook import Session
 from dagbook.notebook.picture import Picture
-from dagbook.session import Session
 from tests.benchmarks.graphs import dag_of, functions, preds_of
-from tests.benchmarks.measure import REPEATS, table
+from tests.benchmarks.measure import REPEATS, Row, show, table
 
 FLUSH = 100
 """Events between two messages: a busy run at thirty messages a second."""
@@ -48,16 +48,22 @@ def measure(size: int) -> tuple[float, float, float]:
     return statistics.median(told), statistics.median(made), statistics.median(first)
 
 
-def main() -> None:
+def main() -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
-    rows = []
+    lines: list[tuple[str, ...]] = []
+    rows: list[Row] = []
     for size in parser.parse_args().sizes:
-        told, made, first = measure(size)
-        rows.append((str(size), f"{told * 1e6:.2f} µs", f"{made * 1e3:.3f} ms", f"{first * 1e3:.1f} ms"))
-    head = ("nodes", "an event", "a message of 100", "first picture")
-    table("the live graph (bars: 1 µs, 0.5 ms, 500 ms)", rows, head)
+        told, made, first = (seconds * 1e3 for seconds in measure(size))
+        lines.append((f"{size:,}", f"{told * 1e3:.2f} µs", f"{made:.3f} ms", f"{first:.1f} ms"))
+        rows += [
+            Row(f"live graph of {size:,}, an event", told * 1e3, 1, unit="µs"),
+            Row(f"live graph of {size:,}, a message", made, 0.5, unit="ms"),
+            Row(f"live graph of {size:,}, first picture", first, 500, unit="ms"),
+        ]
+    table("the live graph", lines, ("nodes", "an event", f"a message of {FLUSH}", "first picture"))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    show(main())

@@ -2,6 +2,8 @@
 
 import warnings
 
+from dagbook.engine.events import Kind
+
 SOURCE = "def a(): return 1\ndef b(a): return a + 1\ndef c(a): return a + 2\ndef d(b, c): return b + c"
 
 
@@ -49,9 +51,9 @@ def test_what_a_listener_hears_is_already_in_the_journal(lab):
 
     def observer(run):
         def listen(log, start, stop):
-            for name, story in list(run.stories.items()):
-                if story.record is not None and not lab.session.journal.find(story.record.key):
-                    missing.append(name)
+            for event in log[start:stop]:
+                if event.kind is Kind.NODE_RAN and not lab.session.journal.find(run.stories[event.node].record.key):
+                    missing.append(event.node)
 
         return listen
 

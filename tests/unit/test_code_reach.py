@@ -409,3 +409,74 @@ def test_the_digest_is_equal_in_processes_with_other_hash_seeds() -> None:
         found.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip())
     assert len(found) == 1
     assert len(found.pop()) == 32
+
+
+# -- what keeps being true ------------------------------------------------------------------------------------------
+
+
+def test_what_reaches_nothing_but_itself_is_fixed() -> None:
+    space = define(
+        "K = 1\n"
+        "def alone(x, n=2, *, m='a'): return [x + n, m]\n"
+        "def reads(x): return x + K\n"
+        "def calls(x): return len(x)\n"
+        "def keeps(x, seen=[]): return seen\n"
+        "def make(k):\n    def captures(x): return x * k\n    return captures\n"
+        "captures = make(3)\n"
+        "def marked(x): return x\n"
+        "marked.mark = 1\n"
+    )
+    fixed = {name for name in ("alone", "reads", "calls", "keeps", "captures", "marked") if reach(space[name]).fixed}
+    assert fixed == {"alone"}
+
+
+@pytest.mark.parametrize("name", ["__code__", "__defaults__", "__kwdefaults__", "__dict__"])
+def test_a_function_is_read_again_when_any_part_of_it_is_replaced(name: str) -> None:
+    one, two = (
+        define(f"def node(x, n={n}, *, m={n}): return x + {n}\nnode.mark = {n}")["node"] for n in (1, 2)
+    )
+    old = reach(one)
+    assert reach(one) is old
+    setattr(one, name, getattr(two, name))
+    assert reach(one).digest != old.digest
+
+
+def test_a_partial_is_remembered_and_seen_again_when_it_changes() -> None:
+    import functools
+
+    space = define("K = 1\ndef f(x, y, n=0): return x + y + n + K\ndef g(x, y, n=0): return x")
+    node = functools.partial(space["f"], 1, n=2)
+    old = reach(node)
+    assert reach(node) is old
+    node.keywords["n"] = 3
+    assert reach(node).digest != old.digest
+    node.keywords["n"] = 2
+    assert reach(node).digest == old.digest
+    node.__setstate__((space["f"], (2,), {"n": 2}, {}))
+    assert reach(node).digest != old.digest
+    node.__setstate__((space["g"], (1,), {"n": 2}, {}))
+    assert reach(node).digest != old.digest
+    node.__setstate__((space["f"], (1,), {"n": 2}, {}))
+    assert reach(node).digest == old.digest
+    space["K"] = 2
+    assert reach(node).digest != old.digest
+
+
+def test_a_partial_that_is_gone_is_forgotten() -> None:
+    import functools
+    import gc
+    import weakref
+
+    space = define("class App: pass\ndef f(app): return app")
+    app = space["App"]()
+    app.node = functools.partial(space["f"], app)
+    reach(app.node)
+    alive = weakref.ref(app.node)
+    del app
+    gc.collect()
+    assert alive() is None
+
+
+def test_code_that_says_the_same_is_told_apart_by_the_types_of_its_constants() -> None:
+    bodies = ("1", "1.0", "True", "'1'", "0.0", "-0.0", "(1, 0)", "(1, False)", "frozenset", "min", "{1}", "{1.0}")
+    assert len({reach(define(f"def node(x): return x, {body}")["node"]).digest for body in bodies}) == len(bodies)

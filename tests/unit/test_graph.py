@@ -19,8 +19,7 @@ from dagbook.errors import (
 )
 from dagbook.graph.compose import Branch, Splice, child_name, map_over
 from dagbook.graph.dag import DAG
-from dagbook.graph.node import Node, NodeOptions, Place, node
-from dagbook.graph.topology import Topology, topological
+from dagbook.graph.node import Node, NodeOptions, Parameter, Place, node
 
 
 def functions(source):
@@ -42,6 +41,14 @@ def b(a): ...
 def c(a): ...
 def d(b, c): ...
 """
+
+
+def topological(edges):
+    """The order of a graph: name → what it needs."""
+    dag = DAG()
+    dag.add_nodes(edges)
+    dag.add_edges([(need, name) for name, needs in edges.items() for need in needs])
+    return dag.topology().names
 
 
 def test_parameters_are_edges():
@@ -126,9 +133,10 @@ def test_a_chain_of_100_000_nodes_is_ordered_without_recursion():
 
 
 def test_ten_thousand_inputs_of_one_node():
-    nodes = [Node(f"n{i}", lambda: None) for i in range(10_000)]
-    edges = {n.name: () for n in nodes} | {"all": tuple(n.name for n in nodes)}
-    topology = Topology({n.name: n for n in [*nodes, Node("all", lambda: None)]}, edges)
+    dag = DAG()
+    dag.define([*(Node(f"n{i}", lambda: None) for i in range(10_000))])
+    dag.define([Node("all", lambda **_: None, tuple(Parameter(f"n{i}") for i in range(10_000)))])
+    topology = dag.topology()
     assert len(topology.preds[topology.index["all"]]) == 10_000
 
 
@@ -228,9 +236,11 @@ def test_options_stay_on_the_plain_function():
     assert Node.of(f).options == NodeOptions(tags=("slow",), retries=2)
 
 
-def test_an_async_function_is_refused_with_what_to_write():
-    with pytest.raises(GraphError, match=r"asyncio\.run"):
-        functions("async def f(): ...")
+def test_a_coroutine_function_is_a_node_and_an_async_generator_is_refused_with_what_to_write():
+    (f,) = functions("async def f(x): ...")
+    assert [p.name for p in f.parameters] == ["x"]
+    with pytest.raises(GraphError, match=r"async for item in"):
+        functions("async def g(): yield 1")
 
 
 def test_each_must_name_a_parameter():

@@ -9,7 +9,7 @@ import pytest
 
 from dagbook.fingerprint.code import reach
 from dagbook.fingerprint.digests import leaf
-from dagbook.fingerprint.key import combine, difference, lines_changed, make_key, sentence, stem
+from dagbook.fingerprint.key import Stem, combine, difference, lines_changed, make_key, sentence, stem
 from dagbook.fingerprint.parts import Part, known, unknown
 
 
@@ -110,3 +110,34 @@ def test_comments_and_blank_lines_are_not_counted() -> None:
     assert lines_changed("a = 1\nb = 2", "# why\na = 1  # one\n\nb = 3") == 1
     assert lines_changed("a = '# 1'", "a = '# 2'") == 1
     assert lines_changed("", "a") == 0
+
+
+def test_a_stem_gives_the_keys_that_are_made_in_one_go() -> None:
+    p, s = leaf("value", "p"), leaf("value", "s")
+    made = Stem(REACH, [("input", "a"), ("input", "b"), ("parameter", "p"), ("seed", "seed")])
+    key = made.key([A, B, p, s], {"p": "7"})
+    whole = make_key(REACH, [("a", A), ("b", B)], parameters=[("p", p)], seed=s, texts={"p": "7"})
+    assert key.digest == whole.digest
+    assert key.parts == whole.parts
+    assert key.parts[: len(REACH.parts)] == REACH.parts
+    assert [(part.kind, part.name, part.digest, part.text) for part in key.parts[-3:]] == [
+        ("input", "b", B, ""),
+        ("parameter", "p", p, "7"),
+        ("seed", "seed", s, ""),
+    ]
+
+
+def test_a_key_keeps_the_values_that_it_was_made_of() -> None:
+    values = [A]
+    key = Stem(REACH, [("input", "a")]).key(values)
+    before = key.parts
+    values[0] = B
+    assert key.parts == before
+
+
+def test_a_stem_with_an_unknown_value_gives_a_key_that_equals_none() -> None:
+    made = Stem(REACH, [("input", "a")])
+    value = unknown()
+    first, second = made.key([value]), made.key([value])
+    assert not known(first.digest)
+    assert first.digest != second.digest

@@ -94,3 +94,30 @@ def test_a_tuple_that_holds_itself_or_very_much_is_not_searched_to_the_end():
     box.append(ring)
     assert immutable(ring) is False
     assert immutable((1,) * 10_000_000) is False
+
+
+def test_a_range_too_long_to_count_is_described_without_its_length():
+    assert describe(range(5)) == ("range", (5,), 0, "")
+    assert describe(range(10**30)) == ("range", (), 0, "")
+
+
+def test_a_class_that_claims_to_be_of_a_library_is_not_taken_for_its_types():
+    def made(module):
+        return type("Decimal", (), {"__module__": module})()
+
+    space = {}
+    exec("nameless = type('Decimal', (), {})()", space)
+    nameless = space["nameless"]
+    with pytest.raises(AttributeError):
+        type(nameless).__module__
+    for value in (made("decimal"), made("no.such.library"), made(5), made("decimal.inner"), nameless):
+        assert immutable(value) is False
+    assert immutable((1, decimal.Decimal(1))) is True
+
+
+def test_a_builtin_subclass_is_not_taken_for_the_builtin():
+    class Count(int):
+        pass
+
+    assert describe(Count(3)) == ("Count", (), 0, "")
+    assert immutable(Count(3)) is False

@@ -268,3 +268,56 @@ def test_one_changed_leaf_changes_the_fingerprint(wraps, old, new, rng):
     assert known(one), f"DAGBOOK_SEED={SEED}"
     assert one == same, f"DAGBOOK_SEED={SEED}"
     assert (one == other) == (old == new), f"DAGBOOK_SEED={SEED}"
+
+
+class Bare:
+    def __init__(self, x):
+        self.x = x
+
+
+class WithState(Bare):
+    def __getstate__(self):
+        return {"hidden": str(self.x)}
+
+
+class WithSlots(Bare):
+    __slots__ = ("y",)
+
+    def __init__(self, x):
+        self.x, self.y = 0, x
+
+
+class WithMore(list):
+    def __init__(self, x):
+        self.x = 0
+        self.append(x)
+
+
+class WithReduce(Bare):
+    def __reduce__(self):
+        return Bare, (f"made of {self.x}",)
+
+
+class WithOwnDict(Bare):
+    __dict__ = property(lambda self: {"shown": str(self.x)})
+
+
+@pytest.mark.parametrize("kind", [Bare, WithState, WithSlots, WithMore, WithReduce, WithOwnDict])
+def test_many_objects_of_a_class_are_each_told_by_their_whole_content(kind):
+    first, same, other = kind(1), kind(1), kind(2)
+    assert known(fingerprint([first, same]))
+    assert fingerprint([first, same]) == fingerprint([first, first])
+    assert len({fingerprint([first, each]) for each in (same, other, kind(True), kind(1.0), kind((1,)))}) == 5
+    assert fingerprint([other, first]) != fingerprint([first, other])
+
+
+def test_of_many_objects_the_order_and_the_names_of_attributes_count():
+    def made(**attributes):
+        box = Bare(0)
+        vars(box).clear()
+        vars(box).update(attributes)
+        return box
+
+    boxes = [made(a=1, b=2), made(b=2, a=1), made(a=2, b=1), made(a=1), made(), made(a="b", b=2), made(a=[1], b=2)]
+    assert len({fingerprint([Bare(0), box]) for box in boxes}) == len(boxes)
+    assert all(fingerprint([Bare(0), box, box]) == fingerprint([Bare(0), box, made(**vars(box))]) for box in boxes)

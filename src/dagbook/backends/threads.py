@@ -15,22 +15,33 @@ class ThreadsBackend:
         if slots < 1:
             raise ValueError(f"a run needs at least one worker, not {slots}")
         self.slots = slots
+        self._lock = threading.Lock()
         self._stuck = 0
+        self._free = 0  # threads that wait, less the calls that wait for one
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, call: Callable[[], None]) -> None:
         """Run ``call`` on the next free thread."""
-        if len(self._threads) < self.slots + self._stuck:
-            name = f"dagbook worker {len(self._threads) + 1}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            self._free -= 1
+            if self._free < 0 and len(self._threads) < self.slots + self._stuck:
+                self._free += 1
+                name = f"dagbook worker {len(self._threads) + 1}"
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
         self._queue.put(call)
 
     def replace(self) -> None:
         """Have another thread for one whose call nobody waits for any more."""
-        self._stuck += 1
+        with self._lock:
+            self._stuck += 1
+
+    @property
+    def stuck(self) -> int:
+        """How many calls were given up."""
+        return self._stuck
 
     def close(self) -> None:
         """Let idle threads end; busy ones end after their call."""
@@ -53,5 +64,7 @@ class ThreadsBackend:
         try:
             while (call := self._queue.get()) is not None:
                 call()
+                with self._lock:
+                    self._free += 1
         except KeyboardInterrupt:  # abandoned: nobody waits for this thread any more
             return

@@ -18,11 +18,10 @@ from dagbook.graph.compose import Splice
 
 @dataclass(slots=True)
 class Branches:
-    """The children of one node in one run: ``first`` is the index of the first, ``keys`` are theirs by index."""
+    """The children of one node in one run; ``sinks`` are the indexes of those whose values make its value."""
 
     splice: Splice
-    first: int
-    keys: dict[int, Key] = field(default_factory=dict)
+    sinks: list[int] = field(default_factory=list)
 
     def together(self, name: str, key: Key, children: Sequence[Result], store: Store) -> Record:
         """The record of the whole: a list or dict of the children's values, which are not stored twice."""

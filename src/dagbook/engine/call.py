@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any
+from types import CoroutineType, TracebackType
+from typing import TYPE_CHECKING, Any
 
+from dagbook.engine.coroutines import finish_coroutine
 from dagbook.engine.ports import Blob, Store, Summary
 from dagbook.engine.randomness import seeded
 from dagbook.engine.result import Loan, Lost, Result, private
@@ -21,6 +22,9 @@ from dagbook.fingerprint.parts import Digest, known
 from dagbook.fingerprint.value import describe, fingerprint
 from dagbook.graph.compose import Splice, map_over
 from dagbook.graph.node import Node
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 Capture = Callable[[str], AbstractContextManager[Sequence[Mapping[str, Any]]]]
 """Given a node's name: a context in which what the code shows is collected into the list that it yields."""
@@ -67,14 +71,14 @@ class Outcome:
     seconds: float = 0.0
 
 
-def perform(task: Task, store: Store, capture: Capture) -> Outcome:
-    """Run one task to its outcome. Never raises."""
+def perform(task: Task, store: Store, capture: Capture, loop: AbstractEventLoop | None = None) -> Outcome:
+    """Run one task to its outcome. Never raises. Coroutines are awaited in ``loop``, or in a loop of their own."""
     outcome = Outcome(started=time.monotonic())
     loans: dict[str, Loan] = {}
     try:
         try:
             _borrow(task, loans)
-            _run(task, loans, outcome, capture)
+            _run(task, loans, outcome, capture, loop)
         finally:
             outcome.changed = tuple([parameter for parameter, loan in loans.items() if not loan.end()])
         if outcome.splice is None:
@@ -93,13 +97,15 @@ def _borrow(task: Task, loans: dict[str, Loan]) -> None:
         loans[parameter] = result.lend(task.alone)
 
 
-def _run(task: Task, loans: Mapping[str, Loan], outcome: Outcome, capture: Capture) -> None:
+def _run(
+    task: Task, loans: Mapping[str, Loan], outcome: Outcome, capture: Capture, loop: AbstractEventLoop | None
+) -> None:
     arguments = {parameter: loan.value for parameter, loan in loans.items()}
     if task.node.options.each and not task.child:
         _expand(task, arguments | dict(task.values), outcome)
     else:
         arguments.update((parameter, private(value)) for parameter, value in task.values.items())
-        _call(task, arguments, outcome, capture)
+        _call(task, arguments, outcome, capture, loop)
 
 
 def _expand(task: Task, arguments: dict[str, Any], outcome: Outcome) -> None:
@@ -108,7 +114,9 @@ def _expand(task: Task, arguments: dict[str, Any], outcome: Outcome) -> None:
     outcome.element_digests = [{p: fingerprint(v) for p, v in b.values.items()} for b in splice.branches]
 
 
-def _call(task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capture) -> None:
+def _call(
+    task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capture, loop: AbstractEventLoop | None
+) -> None:
     positional, keywords = bind(task.node, arguments)
     if task.node.options.inputs == "copy":
         from copy import deepcopy
@@ -117,7 +125,8 @@ def _call(task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capt
     shown: Sequence[Mapping[str, Any]] = ()
     try:
         with recording() as read, capture(task.name) as shown, seeded(task.seed):
-            outcome.value = task.node.fn(*positional, **keywords)
+            value = task.node.fn(*positional, **keywords)
+            outcome.value = finish_coroutine(value, loop) if type(value) is CoroutineType else value
     finally:
         outcome.shown = tuple(shown)
     outcome.files = read.digests()

@@ -1,418 +1,614 @@
-"""The one loop that performs what the scheduler decides.
+"""Performs what the scheduler decides: lanes that take nodes, a clock that is kept, a journal, and whoever listens.
 
-There is one place where a node is started (:meth:`Driver._submit`) and one where it becomes finished
-(:meth:`Driver._record`). Events are published after the journal has them, in its order.
+Nobody stands between a node and the next: the thread that has finished one tells the scheduler, under a lock, and takes
+the next itself. What a node is, and what becomes of its value, is the affair of the :class:`Work`; there is one for
+runs that keep their results, and one for those that only pass values on.
+
+There is one place where a node is started (:meth:`Driver._take`) and one where it becomes finished
+(:meth:`Driver._report`). Events are published after the journal has them, in its order.
 """
 
 from __future__ import annotations
 
 import contextvars
+import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import inf
-from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from random import random
+from typing import Any, Protocol
 
-from dagbook.engine.branches import Branches
-from dagbook.engine.call import Capture, Outcome, Task, describe_error, perform
 from dagbook.engine.events import NO_NODE, Kind, Log
-from dagbook.engine.plan import Decider, Plan
-from dagbook.engine.ports import Backend, Clock, Journal, Listener, Record, Store
-from dagbook.engine.result import Result
-from dagbook.engine.scheduler import Scheduler, State
-from dagbook.engine.story import Story
-from dagbook.errors import StoreError
-from dagbook.fingerprint.key import Key
-from dagbook.fingerprint.parts import Digest, known
-from dagbook.graph.compose import Splice, child_name
+from dagbook.engine.options import RunOptions
+from dagbook.engine.ports import Backend, Clock, Journal, Publisher, Record
+from dagbook.engine.scheduler import Place, Scheduler, State
+from dagbook.errors import RunPaused, StoreError
 
 GRACE = 0.4
 """How long, in seconds, an interrupt waits for running nodes before it leaves them behind."""
 
+GATHER = 0.01
+"""Seconds between two commits to a durable journal: what happens meanwhile is written together."""
 
-class _Done(NamedTuple):
-    node: int
-    attempt: int
-    outcome: Outcome
+GLANCE = 0.05
+"""Seconds between two looks at an event that only others can set, while nothing else happens."""
+
+
+class Job:
+    """Nodes that one lane runs one after another, without asking in between.
+
+    ``ends`` grows by the time at which each has ended; ``seen`` of them are in the log. ``error`` is what the node
+    after those raised. Once ``halt`` is not empty, the lane stops after the node that it is at. A ``dead`` job is one that
+    nobody waits for any more.
+    """
+
+    __slots__ = (
+        "began",
+        "dead",
+        "deadline",
+        "ends",
+        "error",
+        "halt",
+        "lane",
+        "nodes",
+        "outcome",
+        "place",
+        "seen",
+        "task",
+    )
+
+    def __init__(self, nodes: Sequence[int], place: int, lane: int, began: float) -> None:
+        self.nodes = nodes
+        self.place = place
+        self.lane = lane
+        self.began = began
+        self.ends: list[float] = []
+        self.seen = 0
+        self.halt: list[None] = []
+        self.error: BaseException | None = None
+        self.outcome: Any = None
+        self.task: Any = None  # of a coroutine
+        self.deadline = inf
+        self.dead = False
+
+    @property
+    def current(self) -> int:
+        """The node that the lane is at, as far as the log knows."""
+        return self.nodes[self.seen]
+
+
+class Work(Protocol):
+    """What the nodes of a run are, and what becomes of their values."""
+
+    def check(self, i: int) -> object:
+        """What is to be done with a node whose inputs are settled. Called without the lock, on any thread."""
+        ...
+
+    def answer(self, i: int, verdict: Any) -> None:
+        """Tell the scheduler what :meth:`check` found. Under the lock, like all that follows but :meth:`perform`."""
+        ...
+
+    def join(self, i: int) -> None:
+        """The children of an expanded node have all ended well: put their values together."""
+        ...
+
+    def perform(self, job: Job) -> None:
+        """Run the job's nodes, on the thread of its lane, and note in it what happened. Never raises."""
+        ...
+
+    async def perform_async(self, job: Job) -> None:
+        """The same for a coroutine function, in the caller's event loop."""
+        ...
+
+    def report(self, job: Job) -> None:
+        """Tell the scheduler what became of a job."""
+        ...
+
+    def retries(self, i: int) -> tuple[int, float]:
+        """How many further attempts a node has, and the seconds to wait before the first of them."""
+        ...
+
+    def timeout(self, i: int) -> float | None:
+        """How many seconds a node may take."""
+        ...
+
+    def describe(self, error: BaseException) -> dict[str, Any]:
+        """An exception as plain data."""
+        ...
+
+    def told(self, start: int, stop: int) -> Sequence[Record]:
+        """These events are about to be committed: what is to be recorded with them."""
+        ...
 
 
 @dataclass(slots=True)
 class Environment:
-    """What a driver works with; the session puts it together. ``lanes`` are the inline backend and the workers."""
+    """What a driver works with; the session puts it together. ``inline`` is the caller's own thread."""
 
-    store: Store
     journal: Journal
     clock: Clock
     inline: Backend
     workers: Backend
-    capture: Capture
-    publish: Listener
-    is_ours: Callable[[str], str]
-    sequential: bool = False
-    fail_fast: bool = False
+    publish: Publisher
+    durable: bool = False
+    stretches: bool = False
+    """Whether a lane may run several nodes before it says so: nobody listens who would want to know."""
 
 
 class Driver:
-    """Performs one run. Made on the caller's thread; :meth:`drive` may be called on any, once.
+    """Drives one run. :meth:`begin` starts it; everything else may be called on any thread, at any time."""
 
-    ``stories`` tell of every node of the run by name, ``results`` hold the values by index, ``errors`` the exceptions.
-    """
-
-    def __init__(self, plan: Plan, decider: Decider, environment: Environment, dag: str = "dag") -> None:
-        self.plan = plan
-        self.decider = decider
-        self.env = environment
-        self.results: dict[int, Result] = plan.results()
-        self.stories: dict[str, Story] = {}
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        work: Work,
+        env: Environment,
+        options: RunOptions,
+        number: int,
+        places: Sequence[int],
+    ) -> None:
+        self.scheduler = scheduler
+        self.log: Log = scheduler.log
+        self.work = work
+        self.env = env
+        self.options = options
+        self.number = number
+        self.began = env.clock.monotonic()
         self.errors: dict[str, BaseException] = {}
-        self.lost: list[Result] = []
-        self.began = environment.clock.monotonic()
-        self.number = environment.journal.begin(dag, environment.clock.wall())
-        self.log = Log(plan.topology.names)
-        self._forced = frozenset(plan.steps[i].name for i in plan.pending if plan.steps[i].verdict == "forced")
-        pinned = _Everything() if environment.sequential else _Pinned(decider)
-        self.scheduler = Scheduler(
-            plan.topology.preds,
-            plan.topology.succs,
-            plan.pending,
-            self.log,
-            pinned=pinned,
-            fail_fast=environment.fail_fast,
-        )
-        self._inbox: SimpleQueue[_Done | Callable[[], None]] = SimpleQueue()
-        self._records: list[Record] = []
-        self._committed = 0
-        self._tasks: dict[int, tuple[Task, Key]] = {}
-        self._branches: dict[int, Branches] = {}
-        self._deadlines: dict[int, float] = {}
-        self._lanes: dict[int, int] = {}
-        self._give_up = inf
-        self._last_end = -inf
         self.left_behind: list[str] = []
+        self.crash: BaseException | None = None
+        self.ended = threading.Event()
+        self.after: Callable[[], None] = _nothing
+        self._calls: list[Callable[[], object]] = []
+        self.ending = "done"
+        self._places = places
+        self._lock = threading.Lock()
+        self._idle = list(range(env.workers.slots, 0, -1))
+        self._caller_idle = True
+        self._jobs: dict[int, Job] = {}  # by lane
+        self._loose: set[Job] = set()  # coroutines: as many as want to
+        self._rests: dict[int, float] = {}  # when a node is to be tried again
+        self._deadline = inf if options.timeout is None else self.began + options.timeout
+        self._give_up = inf
+        self._asked = False  # an interrupt was heard
+        self._over = False
+        self._committed = 0
+        self._bell = threading.Event()
+        self._over_bell = threading.Event()
+        self._attendant: threading.Thread | None = None
         self._context = contextvars.copy_context()
-        self._begin()
+        self._timed = env.durable or options.timeout is not None
 
-    def _begin(self) -> None:
-        self.log.add(Kind.RUN_STARTED, NO_NODE, 0.0, {"pending": len(self.plan.pending)})
-        for i, step in self.plan.steps.items():
-            story = self._story(self.log.names[i])
-            story.changes = step.changes
-            story.first = step.verdict == "never"
-            story.forced = step.verdict == "forced"
-            story.previous = self.decider.previous(step.name)
-            story.inputs = tuple(self.log.names[p] for p in self.plan.topology.preds[i])
-            if step.result is not None:
-                story.how, story.record = Kind.NODE_REUSED, step.result.record
-                story.parts = step.result.record.parts
-                self.decider.shelf.put(step.name, step.result)
-                self.log.add(Kind.NODE_REUSED, i, 0.0)
+    # -- from outside
 
-    def _story(self, name: str) -> Story:
-        return self.stories.setdefault(name, Story(name, self.number))
-
-    # -- from other threads: only enqueue
-
-    def post(self, command: Callable[[], None]) -> None:
-        """Have ``command`` called by the driver's loop, soon. Safe from any thread."""
-        self._inbox.put(command)
+    def begin(self, after: Callable[[], None]) -> None:
+        """Start; ``after`` is called when everything has ended."""
+        self.after = after
+        if self._timed:
+            self._attend()
+        with self._lock:
+            self.scheduler.now = self._time()
+            self._advance()
+            self._go_on()
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Start nothing more; what runs is allowed to end."""
-        self.post(lambda: self.scheduler.cancel(reason))
+        with self._lock:
+            self._cancel(reason, "cancelled")
+
+    def stop(self, reason: str = "the run was paused") -> None:
+        """As :meth:`cancel`, to go on another time: the run ends as ``paused``."""
+        with self._lock:
+            self._cancel(reason, "paused")
 
     def pause(self) -> None:
         """Start nothing new until :meth:`resume`."""
-        self.post(self.scheduler.pause)
+        with self._lock:
+            self._catch_up(halt=True)
+            self.scheduler.pause()
+            self._go_on()
 
     def resume(self) -> None:
         """Go on after a pause."""
-        self.post(self.scheduler.resume)
+        with self._lock:
+            self.scheduler.now = self._time()
+            self.scheduler.resume()
+            self._advance()
+            self._go_on()
 
     def interrupt(self) -> None:
         """Cancel, and wait only a moment for what runs: later results are thrown away."""
-        self.post(self._interrupted)
+        with self._lock:
+            self._interrupted()
+            self._go_on()
+
+    def ask(self) -> None:
+        """As :meth:`interrupt`, from a signal handler: takes no lock, and is acted on soon."""
+        self._asked = True
+        job = self._jobs.get(0)
+        if job is not None:
+            job.halt.append(None)
+        self.env.inline.submit(self._heed)
+
+    def when_ended(self, call: Callable[[], object]) -> None:
+        """Have ``call`` called at the end, on whatever thread that comes; at once if it has come."""
+        with self._lock:
+            if not self.ended.is_set():
+                self._calls.append(call)
+                return
+        call()
+
+    def glance(self) -> None:
+        """Bring the log up to what the lanes have done."""
+        with self._lock:
+            self._catch_up()
+
+    @property
+    def status(self) -> str:
+        """How the run ended, or ``running``."""
+        return self.ending if self.ended.is_set() else "running"
+
+    # -- lanes
+
+    def serve(self, lane: int) -> None:
+        """Run nodes on this thread until there is none for it."""
+        job: Job | None = None
+        try:
+            with self._lock:
+                self.scheduler.now = self._time()
+                job = self._take(Place.WORKER if lane else Place.CALLER, lane)
+            while job is not None:
+                self.work.perform(job)
+                with self._lock:
+                    job = self._next(job)
+        except BaseException as error:  # a defect of ours, or an interrupt between two nodes: the run must end
+            self._broken(job, error)
+
+    def _next(self, job: Job) -> Job | None:
+        if job.dead:  # a worker's lane has another thread by now; the caller has only one
+            return None if job.lane else self._take(Place.CALLER, 0)
+        self.scheduler.now = self._time()
+        del self._jobs[job.lane]
+        self._report(job)
+        rest = self._followed(job)
+        if rest is not None:
+            self._jobs[job.lane] = rest
+            return rest
+        return self._take(job.place, job.lane)
+
+    def _followed(self, job: Job) -> Job | None:
+        """A node that the log says was started, when the lane stopped just before it."""
+        done = len(job.ends)
+        if job.error is None and done < len(job.nodes) and job.nodes[done] in self.scheduler.running:
+            return Job(job.nodes[done : done + 1], job.place, job.lane, self.scheduler.now)
+        return None
+
+    def _take(self, place: int, lane: int) -> Job | None:
+        """The one place where a node is started."""
+        self._advance()
+        i = self.scheduler.take(place, lane)
+        job = None
+        if i is not None:
+            nodes = self.scheduler.stretch(i) if self.env.stretches else (i,)
+            job = self._jobs[lane] = Job(nodes, place, lane, self.scheduler.now)
+            self._set_deadline(job, i)
+        elif lane:
+            self._idle.append(lane)
+        else:
+            self._caller_idle = True
+        self._go_on()
+        return job
+
+    def _set_deadline(self, job: Job, i: int) -> None:
+        seconds = self.work.timeout(i)
+        if seconds is not None:
+            job.deadline = self.env.clock.monotonic() + seconds
+            self._attend()
+            self._bell.set()
+
+    def _go_on(self) -> None:
+        """Have the other lanes take what they can; tell what happened; end the run when it is over."""
+        scheduler = self.scheduler
+        for place in self._places:
+            if place == Place.WORKER:
+                while self._idle and scheduler.waiting(Place.WORKER) and not self._enough():
+                    self._send(self._idle.pop())
+            elif place == Place.LOOP:
+                if scheduler.waiting(Place.LOOP) and self.options.loop is not None:
+                    self.options.loop.call_soon_threadsafe(self._serve_loop)
+            elif self._caller_idle and scheduler.waiting(Place.CALLER):
+                self._caller_idle = False
+                self.env.inline.submit(partial(self.serve, 0))
+        if scheduler.done and not self._over:
+            self._over = True
+            self._over_bell.set()
+            if self._attendant is None:
+                self._finalize()
+        if self._attendant is not None:
+            self._bell.set()
+        elif not self.env.stretches:
+            self._commit(self._news())
+
+    def _enough(self) -> bool:
+        """Whether lanes that were sent for have not come yet, and will find all that is ready."""
+        coming = self.env.workers.slots - len(self._idle) - sum(1 for lane in self._jobs if lane)
+        return coming >= self.scheduler.ready_count(Place.WORKER)
+
+    def _send(self, lane: int) -> None:
+        self.env.workers.submit(partial(self._context.copy().run, self.serve, lane))
+
+    # -- coroutines
+
+    def _serve_loop(self) -> None:
+        """Begin all coroutines that can be; on the thread of the caller's event loop."""
+        with self._lock:
+            self.scheduler.now = self._time()
+            self._advance()
+            while (i := self.scheduler.take(Place.LOOP)) is not None:
+                job = Job((i,), Place.LOOP, 0, self.scheduler.now)
+                self._set_deadline(job, i)
+                self._loose.add(job)
+                assert self.options.loop is not None
+                job.task = self.options.loop.create_task(self._await(job), context=self._context.copy())
+            self._go_on()
+
+    async def _await(self, job: Job) -> None:
+        await self.work.perform_async(job)
+        with self._lock:
+            if job.dead:
+                return
+            self.scheduler.now = self._time()
+            self._loose.discard(job)
+            self._report(job)
+            self._advance()
+            self._go_on()
+
+    # -- deciding and finishing
+
+    def _advance(self) -> None:
+        """Decide what is to be done with nodes whose inputs are settled; the lock is free meanwhile."""
+        if self._asked:
+            self._interrupted()
+        event = self.options.cancel_event
+        if event is not None and event.is_set():
+            self._cancel("the run was cancelled", "cancelled")
+        scheduler, work = self.scheduler, self.work
+        while True:
+            for i in scheduler.joined():
+                work.join(i)
+            batch = scheduler.checks()
+            if not batch:
+                return
+            self._lock.release()
+            try:
+                verdicts = [work.check(i) for i in batch]
+            finally:
+                self._lock.acquire()
+            scheduler.now = self._time()
+            for i, verdict in zip(batch, verdicts, strict=True):
+                if scheduler.state(i) is State.SETTLED:
+                    work.answer(i, verdict)
+
+    def _report(self, job: Job) -> None:
+        """The one place where nodes become finished."""
+        self.work.report(job)
+
+    def failed(self, i: int, error: BaseException, again: bool = False) -> bool:
+        """A node raised: it is tried ``again``, or as it has further attempts, or it has failed: then True is returned."""
+        scheduler, attempt = self.scheduler, self.scheduler.attempt(i)
+        if isinstance(error, KeyboardInterrupt):
+            self._interrupted()
+            scheduler.abandon(i)
+            return False
+        if isinstance(error, RunPaused):
+            self._cancel("the run was paused", "paused")
+            scheduler.abandon(i, f"it asked for a pause{f': {error}' if str(error) else ''}")
+            return False
+        described = self.work.describe(error)
+        if self.options.fail_fast:
+            self._catch_up(halt=True)  # else nodes would be skipped that a lane has come to
+        retries, backoff = self.work.retries(i)
+        if again or (attempt <= retries and isinstance(error, Exception)):
+            rest = backoff * 2.0 ** (attempt - 1) * (0.5 + random() / 2) if backoff and not again else 0.0
+            if scheduler.retry(i, attempt, described, rest=rest > 0) and rest and i in scheduler.resting:
+                self._rests[i] = self.env.clock.monotonic() + rest
+                self._attend()
+            return False
+        if not scheduler.fail(i, attempt, described):
+            return False
+        self.errors[self.log.names[i]] = error
+        self.ending = "failed"
+        return True
+
+    def refuse(self, error: BaseException) -> None:
+        """The run cannot go on: it ends, and ``crash`` says why."""
+        self.crash = self.crash or error
+        self._cancel("the run was stopped by an error", "failed")
+
+    def _broken(self, job: Job | None, error: BaseException) -> None:
+        with self._lock:
+            if isinstance(error, KeyboardInterrupt):
+                self._interrupted()
+            else:
+                self.refuse(error)
+            if job is not None and not job.dead:
+                self._jobs.pop(job.lane, None)
+                for i in [i for i in job.nodes if i in self.scheduler.running]:
+                    self.scheduler.abandon(i)
+            self._go_on()
+
+    def _cancel(self, reason: str, ending: str) -> None:
+        self._catch_up(halt=True)
+        if self.scheduler.done:
+            return
+        if not self.scheduler.cancelling and self.ending == "done":
+            self.ending = ending
+        self.scheduler.cancel(reason)
+        self._go_on()
 
     def _interrupted(self) -> None:
-        self.scheduler.cancel("interrupted")
+        self._asked = False
+        self._cancel("interrupted", "cancelled")
         self._give_up = min(self._give_up, self.env.clock.monotonic() + GRACE)
+        if self.scheduler.running:
+            self._attend()
 
-    # -- the loop
+    def _heed(self) -> None:
+        if self._asked:
+            self.interrupt()
 
-    def drive(self) -> None:
-        """Run to the end. Raises nothing of the user's: that is in the stories and errors."""
-        scheduler = self.scheduler
-        while True:
-            scheduler.now = self._time()
-            self._check()
-            self._start()
-            self._commit()
-            if scheduler.done:
-                break
-            self._receive()
-        self.log.add(Kind.RUN_FINISHED, NO_NODE, self._time(), {"status": self.status()})
-        self._commit()
-        self._keep(lambda: self.env.journal.finish(self.number, self.status(), self.env.clock.wall()))
+    # -- what the lanes have done meanwhile
 
-    def status(self) -> str:
-        """How the run ended: ``done``, ``failed`` or ``cancelled``."""
-        if any(s.how in (Kind.NODE_FAILED, Kind.NODE_TIMED_OUT) for s in self.stories.values()):
-            return "failed"
-        return "cancelled" if self.scheduler.cancelling else "done"
+    def _catch_up(self, halt: bool = False) -> None:
+        """Log what lanes have finished amid their jobs; with ``halt`` have them ask before the next node."""
+        self.scheduler.now = self._time()
+        for job in self._jobs.values():
+            if len(job.nodes) == 1:
+                continue
+            if halt:
+                job.halt.append(None)  # before the ends are counted: at most one more will be added
+            self.log_ends(job)
+            self._log_start(job)
+
+    def log_ends(self, job: Job) -> None:
+        """Log the nodes of a job that have ended since the last time; when the next one raised, that it was started."""
+        ends = job.ends[job.seen :]
+        if ends:
+            # a job of one node is reported at once: by the time now, no event is older than the one before it
+            times = [end - self.began for end in ends] if self.env.stretches else [self.scheduler.now]
+            self.scheduler.ran(job.nodes[job.seen :], job.began, times, job.lane)
+            job.seen += len(ends)
+        if job.error is not None:
+            self._log_start(job)
+
+    def _log_start(self, job: Job) -> None:
+        """Log that the lane has come to the node after those that have ended."""
+        if job.seen < len(job.nodes) and job.current not in self.scheduler.running:
+            self.scheduler.follow(job.current, job.ends[job.seen - 1] - self.began, job.lane)
+
+    # -- time
 
     def _time(self) -> float:
         return self.env.clock.monotonic() - self.began
 
-    # -- deciding
+    def _attend(self) -> None:
+        """Have somebody keep the time, and write what is durable."""
+        if self._attendant is None and not self._over:
+            self._attendant = threading.Thread(
+                target=self._context.copy().run, args=(self._attend_to,), name="dagbook run", daemon=True
+            )
+            self._attendant.start()
+        self._bell.set()
 
-    def _check(self) -> None:
-        while (batch := self.scheduler.checks()) or self._join():
-            for i in batch:
-                if self.scheduler.state(i) is State.SETTLED:
-                    self._decide(i)
-
-    def _decide(self, i: int) -> None:
-        parent = self.scheduler.parent(i)
-        if parent is not None:
-            key = self._branches[parent].keys[i]
-        else:
-            key = self.decider.key(i, self._digest)
-        name = self.log.names[i]
-        story = self._story(name)
-        story.previous = self.decider.previous(name)
-        story.changes = self.decider.changes(name, key)
-        story.first = story.previous is None
-        story.parts = key.parts
-        story.forced = self._is_forced(i, parent)
-        found = None if story.forced else self.decider.find(name, key)
-        if found is None:
-            self._tasks[i] = (self._task(i, parent), key)
-            self.scheduler.enqueue(i)
-            return
-        self.results[i] = found
-        story.record = found.record
-        self.decider.shelf.put(name, found)
-        if parent is None and story.previous is not None and story.previous.key == key.digest:
-            story.how = Kind.NODE_CUT_OFF
-            self.scheduler.cut_off(i)
-        else:
-            story.how = Kind.NODE_REUSED
-            self.scheduler.reuse(i)
-
-    def _is_forced(self, i: int, parent: int | None) -> bool:
-        return self.log.names[i if parent is None else parent] in self._forced
-
-    def _digest(self, p: int) -> Digest:
-        return self.results[p].record.value
-
-    def _task(self, i: int, parent: int | None) -> Task:
-        topology = self.plan.topology
-        owner = i if parent is None else parent
-        node = topology.nodes[owner]
-        each = node.options.each
-        branch = None if parent is None else self._branches[parent].splice.branches[i - self._branches[parent].first]
-        inputs: list[tuple[str, Result]] = []
-        values: dict[str, Any] = dict(branch.values) if branch else {}
-        for parameter in node.parameters:
-            source = each.get(parameter.name, parameter.name)
-            if parameter.name in values:
-                continue
-            if source in topology.index:
-                inputs.append((parameter.name, self.results[topology.index[source]]))
-            elif source in self.decider.parameters:
-                values[parameter.name] = self.decider.parameters[source]
-        seed = self.decider.seed(owner, branch.label if branch else "")
-        return Task(self.log.names[i], node, inputs, values, child=branch is not None, seed=seed)
-
-    # -- starting
-
-    def _start(self) -> None:
-        taken = {self._lanes[i] for i in self.scheduler.running}
-        if 0 not in taken:
-            for i, lane in self.scheduler.starts([0], pinned=True):
-                self._submit(i, self.env.inline, lane)
-        free = [lane for lane in range(1, self.env.workers.slots + 1) if lane not in taken]
-        for i, lane in self.scheduler.starts(free, pinned=False):
-            self._submit(i, self.env.workers, lane)
-
-    def _submit(self, i: int, backend: Backend, lane: int) -> None:
-        """The one place where a node is started."""
-        self._lanes[i] = lane
-        task, attempt = self._tasks[i][0], self.scheduler.attempts[i]
-        timeout = task.node.options.timeout
-        if timeout is not None:
-            self._deadlines[i] = self.env.clock.monotonic() + timeout
-        self._commit()
-        store, capture, inbox, context = self.env.store, self.env.capture, self._inbox, self._context.copy()
-
-        def call() -> None:
-            inbox.put(_Done(i, attempt, context.run(perform, task, store, capture)))
-
-        backend.submit(call)
-
-    # -- finishing
-
-    def _receive(self) -> None:
-        """Wait for something to happen, then take all that has happened."""
-        try:
-            self._handle(self._inbox.get(timeout=self._patience()))
-        except Empty:
-            pass
-        while not self._inbox.empty():  # nobody else takes from it
-            self._handle(self._inbox.get())
-        now = self.env.clock.monotonic()
-        for i in [i for i, deadline in self._deadlines.items() if deadline <= now]:
-            self._time_out(i)
-        if self._give_up <= now:
-            for i in list(self.scheduler.running):
-                self._leave(i)
+    def _attend_to(self) -> None:
+        over = False
+        while not over:
+            self._bell.wait(self._patience())
+            self._bell.clear()
+            if self.env.durable:
+                self._over_bell.wait(GATHER)
+            try:
+                with self._lock:
+                    self._keep_time()
+                    over = self._over
+                    news = self._news()
+                self._commit(news)
+            except BaseException as error:  # a defect of ours must reach the caller, not vanish with the thread
+                self._broken(None, error)
+                self._abandon_all()
+                over = True
+        self._finalize()
 
     def _patience(self) -> float | None:
-        first = min(self._deadlines.values(), default=inf)
-        first = min(first, self._give_up)
+        with self._lock:
+            times = [self._deadline, self._give_up, *self._rests.values()]
+            times += [job.deadline for job in (*self._jobs.values(), *self._loose)]
+            if self.options.cancel_event is not None and not self.scheduler.cancelling:
+                times.append(self.env.clock.monotonic() + GLANCE)
+            first = min(times)
         return None if first == inf else max(0.0, first - self.env.clock.monotonic())
 
-    def _leave(self, i: int) -> None:
-        self._left(i)
-        self.scheduler.abandon(i)
-
-    def _left(self, i: int) -> None:
-        self.left_behind.append(self.log.names[i])
-        (self.env.workers if self._lanes[i] else self.env.inline).replace()
-
-    def _handle(self, message: _Done | Callable[[], None]) -> None:
+    def _keep_time(self) -> None:
+        now = self.env.clock.monotonic()
+        if self._deadline <= now and not self._over:
+            self._expire()
+        for job in [*self._jobs.values(), *self._loose]:
+            if job.deadline <= now:
+                self._time_out(job)
+        for i in [i for i, due in self._rests.items() if due <= now]:
+            del self._rests[i]
+            self.scheduler.wake(i)
+        if self._give_up <= now:
+            self._abandon_all()
         self.scheduler.now = self._time()
-        if isinstance(message, _Done):
-            self._finished(message.node, message.attempt, message.outcome)
-        else:
-            message()
+        self._advance()
+        self._go_on()
 
-    def _time_out(self, i: int) -> None:
-        seconds = self._tasks[i][0].node.options.timeout or 0.0
-        self._deadlines.pop(i, None)
-        if self.scheduler.time_out(i, self.scheduler.attempts[i], seconds):
-            self._left(i)
+    def _time_out(self, job: Job) -> None:
+        self.scheduler.now = self._time()
+        i = job.current
+        if self.scheduler.time_out(i, self.scheduler.attempt(i), self.work.timeout(i) or 0.0):
+            self.ending = "failed"
+        self._leave(job)
 
-    def _finished(self, i: int, attempt: int, outcome: Outcome) -> None:
-        if self.scheduler.state(i) is not State.RUNNING or self.scheduler.attempts[i] != attempt:
-            return  # too late: it timed out, or was left behind
-        self._deadlines.pop(i, None)
-        if outcome.lost is not None:
-            self.lost.append(outcome.lost)
-            self.scheduler.cancel("a stored value was damaged; it is made again")
-            self.scheduler.abandon(i)
-        elif outcome.splice is not None:
-            self._expand(i, attempt, outcome.splice, outcome.element_digests)
-        elif outcome.error is not None:
-            self._failed(i, attempt, outcome)
-        else:
-            self._record(i, attempt, outcome)
-        self._last_end = max(self._last_end, outcome.started + outcome.seconds)
+    def _expire(self) -> None:
+        self._deadline = inf
+        self._catch_up(halt=True)
+        reason = f"the run took longer than {self.options.timeout:g} s"
+        self.ending = "timed out"
+        self.scheduler.expire(reason)
+        for job in [*self._jobs.values(), *self._loose]:
+            self._leave(job)
 
-    def _record(self, i: int, attempt: int, outcome: Outcome) -> None:
-        """The one place where a node becomes finished."""
-        name = self.log.names[i]
-        key = self._tasks.pop(i)[1]
-        record = Record(
-            node=name,
-            key=key.digest,
-            value=outcome.digest,
-            blob=outcome.blob,
-            files=outcome.files,
-            parts=key.parts,
-            shown=outcome.shown,
-            summary=outcome.summary,
-            seconds=outcome.seconds,
-            finished=self.env.clock.wall(),
-            run=self.number,
-        )
-        result = Result(record, self.env.store, outcome.value, volatile=outcome.volatile)
-        self.scheduler.finish(i, attempt, self._keep_result(i, name, result))
+    def _abandon_all(self) -> None:
+        self._give_up = inf
+        for job in [*self._jobs.values(), *self._loose]:
+            self.log_ends(job)
+            self.scheduler.abandon(job.current)
+            self._leave(job)
 
-    def _keep_result(self, i: int, name: str, result: Result) -> bool:
-        """Make ``result`` the node's; whether its value differs from the one before."""
-        story = self._story(name)
-        previous = story.previous
-        story.how, story.record = Kind.NODE_RAN, result.record
-        story.changed = previous is None or previous.value != result.record.value
-        self.results[i] = result
-        self.decider.shelf.put(name, result)
-        if known(result.record.key):
-            self._records.append(result.record)
-        return story.changed
-
-    def _failed(self, i: int, attempt: int, outcome: Outcome) -> None:
-        error = outcome.error
-        assert error is not None
-        name = self.log.names[i]
-        described = describe_error(error, self.env.is_ours)
-        if isinstance(error, KeyboardInterrupt):
-            self._interrupted()
-            self.scheduler.abandon(i)
+    def _leave(self, job: Job) -> None:
+        """Nobody waits for this job any more; its lane gets another thread."""
+        job.dead = True
+        self.left_behind.append(self.log.names[job.current])
+        if job.place == Place.LOOP:
+            self._loose.discard(job)
+            assert self.options.loop is not None
+            self.options.loop.call_soon_threadsafe(job.task.cancel)
             return
-        task = self._tasks[i][0]
-        if outcome.changed and not task.alone and self._overlapped(outcome):
-            task.alone = True
-            self.scheduler.retry(i, attempt, described)
-            return
-        if attempt - task.alone <= task.node.options.retries and isinstance(error, Exception):
-            self.scheduler.retry(i, attempt, described)
-            return
-        story = self._story(name)
-        story.how, story.error = Kind.NODE_FAILED, described
-        self.errors[name] = error
-        story.record = Record(name, b"", b"", shown=outcome.shown, seconds=outcome.seconds, run=self.number)
-        self.scheduler.fail(i, attempt, described)
-
-    def _overlapped(self, outcome: Outcome) -> bool:
-        """Whether another node may have changed the inputs of this one: it then runs again, with inputs of its own."""
-        return len(self.scheduler.running) > 1 or bool(self.left_behind) or self._last_end > outcome.started
-
-    # -- nodes whose result is a graph
-
-    def _expand(self, i: int, attempt: int, splice: Splice, elements: Sequence[Mapping[str, Digest]]) -> None:
-        name = self.log.names[i]
-        labels = [branch.label for branch in splice.branches]
-        branches = Branches(splice, len(self.log.names))
-        for n, digests in enumerate(elements):
-            branches.keys[branches.first + n] = self.decider.child_key(i, digests, self._digest)
-        self._branches[i] = branches
-        self.scheduler.expand(i, attempt, labels, [child_name(name, label) for label in labels])
-
-    def _join(self) -> bool:
-        """Finish expanded nodes whose children have all ended well; whether there was one."""
-        joined = self.scheduler.joined()
-        for i in joined:
-            branches = self._branches[i]
-            name, key = self.log.names[i], self._tasks.pop(i)[1]
-            children = [self.results[child] for child in branches.keys]
-            record = branches.together(name, key, children, self.env.store)
-            record = replace(record, finished=self.env.clock.wall(), run=self.number)
-            result = Result(record, self.env.store, children=children, keys=branches.splice.keys)
-            self.scheduler.join(i, self._keep_result(i, name, result))
-        return bool(joined)
+        del self._jobs[job.lane]
+        if job.lane:
+            self.env.workers.replace()
+            self._idle.append(job.lane)
 
     # -- remembering and telling
 
-    def _commit(self) -> None:
-        """Journal what happened since the last time, then publish it."""
+    def _news(self) -> tuple[int, int, Sequence[Record]]:
+        """What happened since the last time, and what is to be recorded with it."""
         start, stop = self._committed, len(self.log)
-        if start == stop:
-            return
-        records, self._records, self._committed = self._records, [], stop
-        self._tell_stories(start, stop)
-        self._keep(lambda: self.env.journal.commit(self.number, self.log, start, stop, records))
-        self.env.publish(self.log, start, stop)
+        self._committed = stop
+        return start, stop, self.work.told(start, stop)
 
-    def _tell_stories(self, start: int, stop: int) -> None:
-        for seq in range(start, stop):
-            kind = self.log.kind[seq]
-            if kind in (Kind.NODE_SKIPPED, Kind.NODE_CANCELLED, Kind.NODE_FAILED, Kind.NODE_TIMED_OUT):
-                story = self._story(self.log.names[self.log.node[seq]])
-                detail = self.log.detail.get(seq, {})
-                story.how = Kind(kind)
-                story.reason = detail.get("reason", story.reason)
-                story.error = story.error or detail.get("error")
+    def _commit(self, news: tuple[int, int, Sequence[Record]]) -> None:
+        """Journal what happened, then publish it."""
+        start, stop, records = news
+        if start < stop:
+            self._keep(lambda: self.env.journal.commit(self.number, self.log, start, stop, records))
+            self.env.publish(self.log, start, stop)
+
+    def _finalize(self) -> None:
+        self.log.add(Kind.RUN_FINISHED, NO_NODE, self._time(), {"status": self.ending})
+        self._commit(self._news())
+        self._keep(lambda: self.env.journal.finish(self.number, self.ending, self.env.clock.wall()))
+        try:
+            self.after()
+        finally:
+            self.ended.set()
+            self.env.inline.close()
+            for call in self._calls:
+                call()
 
     def _keep(self, write: Callable[[], None]) -> None:
         """Write to the journal; when it cannot be written the run goes on, and says so once."""
@@ -422,16 +618,5 @@ class Driver:
             warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
 
 
-class _Everything:
-    def __contains__(self, i: object) -> bool:
-        return True
-
-
-class _Pinned:
-    """Which nodes must run on the cell's thread; asked when one is about to run, never for the whole graph."""
-
-    def __init__(self, decider: Decider) -> None:
-        self._decider = decider
-
-    def __contains__(self, i: object) -> bool:
-        return isinstance(i, int) and self._decider.pinned(i)
+def _nothing() -> None:
+    pass

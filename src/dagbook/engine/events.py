@@ -97,6 +97,12 @@ class Log(Sequence[Event]):
             self.detail[seq] = detail
         return seq
 
+    def extend(self, kinds: bytes, nodes: array[int], times: array[float]) -> None:
+        """Append many events at once, none of which has details."""
+        self.kind += kinds
+        self.node += nodes
+        self.time += times
+
     def grow(self, names: Sequence[str]) -> None:
         """Have names for more nodes. The list that the log was made with stays as it was: runs may share it."""
         if not self._own:

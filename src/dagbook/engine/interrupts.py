@@ -1,11 +1,16 @@
-"""Ctrl-C while a run is being put together: it is heard, and acted on when there is a run to stop."""
+"""Ctrl-C: user code is stopped by it, our own code never; it is heard, and acted on when that is safe."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import CodeType, FrameType
+
+from dagbook.engine.call import perform
+from dagbook.engine.driver import Driver
+from dagbook.engine.plain import loop
 
 
 @contextmanager
@@ -15,7 +20,7 @@ def held() -> Iterator[list[int]]:
     Else one could fall between a run's start and the waiting for it, and the run would go on with nobody there.
     """
     heard: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # signals are not heard on other threads
+    if not _on_main_thread():  # signals are not heard on other threads
         yield heard
         return
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
@@ -23,3 +28,53 @@ def held() -> Iterator[list[int]]:
         yield heard
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def passed_on(ask: Callable[[], None]) -> Iterator[None]:
+    """Within the block an interrupt raises KeyboardInterrupt in user code, and calls ``ask`` anywhere else.
+
+    A handler of the user's own is left alone.
+    """
+    if not _on_main_thread() or signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, *_ours):
+        yield
+        return
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if _in_user_code(frame):
+            raise KeyboardInterrupt
+        ask()
+
+    _ours.append(heard)
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _ours.remove(heard)
+
+
+_ours: list[Callable[[int, FrameType | None], None]] = []
+
+_CATCHES_ALL: CodeType = perform.__code__
+_CALLS: CodeType = loop.__code__
+_NEITHER: CodeType = Driver.serve.__code__
+
+
+def _in_user_code(frame: FrameType | None) -> bool:
+    """Whether what was interrupted was called by a lane on behalf of a node, and the lane will catch what is raised."""
+    innermost = frame
+    while frame is not None:
+        code = frame.f_code
+        if code is _CATCHES_ALL:
+            return frame is not innermost
+        if code is _CALLS:
+            return frame is not innermost
+        if code is _NEITHER:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

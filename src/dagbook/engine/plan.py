@@ -51,6 +51,27 @@ class Shelf:
         self.records.pop(name, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is told about some nodes, by name, beside what is known of them.
+
+    ``given`` results stand, whatever their keys. ``recorded`` ones are looked at first, and stand when their keys fit.
+    Nodes in ``leave_out`` are not to run, with the reason: a stored result serves, else they are skipped.
+    """
+
+    given: Mapping[str, Result] = field(default_factory=dict)
+    recorded: Mapping[str, Result] = field(default_factory=dict)
+    leave_out: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, names: Sequence[str]) -> Asked:
+        """The same, but for the results of these nodes: their values are gone."""
+        return Asked(
+            {name: result for name, result in self.given.items() if name not in names},
+            {name: result for name, result in self.recorded.items() if name not in names},
+            self.leave_out,
+        )
+
+
 class Decider:
     """Keys of the nodes of one topology, and the results that are stored under them."""
 
@@ -63,7 +84,9 @@ class Decider:
         journal: Journal,
         locate: Locate | None = None,
         seed: int = 0,
+        asked: Asked | None = None,
     ) -> None:
+        self.asked = asked or Asked()
         self.topology = topology
         self.parameters = parameters
         self.shelf = shelf
@@ -112,6 +135,24 @@ class Decider:
         ]
         return self._make(i, inputs + [(f"element {p} of {each[p]}", d) for p, d in elements.items()], whole)
 
+    def inner_key(self, k: int, elements: Mapping[str, Digest], digest: Callable[[int], Digest]) -> Key:
+        """The key of a node of a mapped graph, of which this decider's topology is one branch."""
+        inputs = [(self.topology.names[p], digest(p)) for p in self.topology.preds[k]]
+        return self._make(k, inputs + [(f"element {p}", d) for p, d in elements.items()])
+
+    def inner(self, body: Topology) -> Decider:
+        """A decider for the nodes of a mapped graph."""
+        return Decider(
+            body,
+            self.parameters,
+            self.shelf,
+            self._store,
+            self._journal,
+            self._locate,
+            self._seed,
+            self.asked,
+        )
+
     def own(self, i: int) -> Key:
         """The key without the inputs: the parts that are known before anything runs."""
         return self._make(i, [])
@@ -120,6 +161,8 @@ class Decider:
         node = self.topology.nodes[i]
         names = [name for name in self._set_parameters(node) if name not in without]
         options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
+        sources = {p.name: p.source for p in node.parameters if p.source}
+        options += [("sources", fingerprint(sources))] if sources else []
         options += [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
         seed = self.seed(i)
         return make_key(
@@ -132,13 +175,16 @@ class Decider:
 
     def _set_parameters(self, node: Node) -> list[str]:
         each = node.options.each
-        names = dict.fromkeys(each.get(p.name, p.name) for p in node.parameters)
-        return [n for n in names if n in self.parameters and n not in self.topology.index]
+        names = dict.fromkeys(each.get(p.name) or p.source or p.name for p in node.parameters)
+        return [n for n in names if isinstance(n, str) and n in self.parameters and n not in self.topology.index]
 
     # -- look-up
 
     def find(self, name: str, key: Key) -> Result | None:
         """A result with this key whose files are unchanged and whose value can be had; else None."""
+        recorded = self.asked.recorded.get(name)
+        if recorded is not None and recorded.record.key == key.digest and self._usable(recorded):
+            return recorded
         held = self.shelf.results.get(name)
         if held is not None and held.record.key == key.digest and self._usable(held):
             return held
@@ -279,7 +325,11 @@ def make_plan(decider: Decider, targets: Iterable[int], force: frozenset[int] = 
     decider.recall(topology.names[i] for i in members)
     for i in members:
         waiting = next((p for p in topology.preds[i] if p not in values), None)
-        step = _forced(decider, i) if i in force else _step(decider, i, waiting, values)
+        given = decider.asked.given.get(topology.names[i])
+        if given is not None:
+            step = Step(topology.names[i], "current", result=given, seconds=given.record.seconds)
+        else:
+            step = _forced(decider, i) if i in force else _step(decider, i, waiting, values)
         if waiting is not None and step.verdict == "maybe":
             step = replace(step, cause=steps[waiting].cause or topology.names[waiting])
         if step.result is not None:
@@ -314,3 +364,12 @@ def _step(decider: Decider, i: int, waiting: int | None, values: Mapping[int, Di
     own = decider.own(i)
     changes = difference([p for p in previous.parts if (p.kind, p.name) not in kept], own.parts)
     return Step(name, "stale" if changes else "maybe", changes, seconds=seconds)
+
+
+def partial_plan(decider: Decider, changed: Sequence[int]) -> Plan:
+    """The plan of running ``changed`` again, and whatever lies below them if their values change. Looks at no other."""
+    topology = decider.topology
+    forced, names = set(changed), topology.names
+    cone = topology.downstream(changed)
+    steps = {i: Step(names[i], "forced" if i in forced else "maybe") for i in cone}
+    return Plan(topology, steps, tuple(cone))

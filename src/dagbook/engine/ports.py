@@ -138,6 +138,14 @@ class InlineLane(Backend, Protocol):
         ...
 
 
+class Publisher(Protocol):
+    """Tells listeners of events, on a thread of its own: nothing that they do is waited for."""
+
+    def __call__(self, log: Log, start: int, stop: int) -> None:
+        """Events ``start`` to ``stop`` of ``log`` may be told of."""
+        ...
+
+
 class Clock(Protocol):
     """Time: ``monotonic`` for durations and deadlines, ``wall`` (since the epoch) for people."""
 

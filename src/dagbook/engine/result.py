@@ -90,6 +90,13 @@ class Result:
         return self._value is not _ABSENT
 
     @property
+    def stored(self) -> bool:
+        """Whether the value is in the store only, and would have to be loaded."""
+        if self.record.children is not None:
+            return any(child.stored for child in self._children)
+        return not self.loaded
+
+    @property
     def children(self) -> tuple[Result, ...]:
         """The results of a mapped node's children, in order."""
         return self._children

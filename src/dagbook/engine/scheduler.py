@@ -1,13 +1,14 @@
 """The pure scheduler: what happened goes in, what to do next comes out.
 
 It knows indexes, not functions; it reads no clock, takes no lock, and does nothing. All that it decides it writes
-into the run's log, and that log is the run. State is kept for the nodes that may run, never for the whole graph.
+into the run's log, and that log is the run. A run that affects ten nodes of a large graph keeps state for those ten.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from heapq import heappop, heappush
 from typing import Any
@@ -33,84 +34,146 @@ class State(IntEnum):
     CANCELLED = 12
 
 
+class Place(IntEnum):
+    """Where a node has to run."""
+
+    CALLER = 0  # on the thread that waits for the run
+    WORKER = 1  # on any thread of the pool
+    LOOP = 2  # in the caller's event loop
+
+
 GOOD = frozenset({State.RAN, State.REUSED, State.CUT_OFF})
 ENDED = frozenset(s for s in State if s >= State.RAN)
 _NOT_STARTED = frozenset({State.WAITING, State.SETTLED, State.READY})
-_EVENT = {
-    State.READY: Kind.NODE_QUEUED,
-    State.RUNNING: Kind.NODE_STARTED,
-    State.EXPANDED: Kind.NODE_EXPANDED,
-    State.RAN: Kind.NODE_RAN,
-    State.REUSED: Kind.NODE_REUSED,
-    State.CUT_OFF: Kind.NODE_CUT_OFF,
-    State.FAILED: Kind.NODE_FAILED,
-    State.TIMED_OUT: Kind.NODE_TIMED_OUT,
-    State.SKIPPED: Kind.NODE_SKIPPED,
-    State.CANCELLED: Kind.NODE_CANCELLED,
+
+# The same as plain numbers, for the columns.
+_ABSENT, _WAITING, _SETTLED, _READY, _RUNNING, _EXPANDED, _RAN, _REUSED, _CUT_OFF, _FAILED, _TIMED_OUT, _SKIPPED = map(
+    int, list(State)[:12]
+)
+_CANCELLED = int(State.CANCELLED)
+_STARTED_EVENT, _RAN_EVENT = int(Kind.NODE_STARTED), int(Kind.NODE_RAN)
+
+_EVENT: Mapping[int, Kind] = {
+    _READY: Kind.NODE_QUEUED,
+    _RUNNING: Kind.NODE_STARTED,
+    _EXPANDED: Kind.NODE_EXPANDED,
+    _RAN: Kind.NODE_RAN,
+    _REUSED: Kind.NODE_REUSED,
+    _CUT_OFF: Kind.NODE_CUT_OFF,
+    _FAILED: Kind.NODE_FAILED,
+    _TIMED_OUT: Kind.NODE_TIMED_OUT,
+    _SKIPPED: Kind.NODE_SKIPPED,
+    _CANCELLED: Kind.NODE_CANCELLED,
 }
-_LEGAL: Mapping[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.SETTLED, State.SKIPPED, State.CANCELLED}),
-    State.SETTLED: frozenset({State.READY, State.REUSED, State.CUT_OFF, State.FAILED, State.SKIPPED, State.CANCELLED}),
-    State.READY: frozenset({State.RUNNING, State.SKIPPED, State.CANCELLED}),
-    State.RUNNING: frozenset(
-        {State.READY, State.EXPANDED, State.RAN, State.FAILED, State.TIMED_OUT, State.SKIPPED, State.CANCELLED}
-    ),
-    State.EXPANDED: frozenset({State.RAN, State.FAILED, State.CANCELLED, State.SKIPPED}),
+_STOPPING = {_SKIPPED, _CANCELLED}
+_LEGAL: Mapping[int, frozenset[int]] = {
+    _WAITING: frozenset({_SETTLED, _READY, _RUNNING, *_STOPPING}),
+    _SETTLED: frozenset({_READY, _REUSED, _CUT_OFF, _FAILED, *_STOPPING}),
+    _READY: frozenset({_RUNNING, *_STOPPING}),
+    _RUNNING: frozenset({_READY, _EXPANDED, _RAN, _FAILED, _TIMED_OUT, *_STOPPING}),
+    _EXPANDED: frozenset({_RAN, _FAILED, *_STOPPING}),
 }
+_WORDS = {_TIMED_OUT: "timed out", _CANCELLED: "was cancelled", _SKIPPED: "was skipped"}
+
+NO_DEMAND: Mapping[str, float] = {}
+
+
+class _Sparse(dict[int, int]):
+    """A column of which only a few entries are not 0."""
+
+    def __missing__(self, i: int) -> int:
+        return 0
+
+    def extend(self, zeros: bytes) -> None:
+        """More entries, all 0: nothing to keep."""
 
 
 class Scheduler:
     """The state machine of one run.
 
     ``pending`` are the nodes that may have to run, in an order in which each comes after those it needs; every other
-    node counts as settled. ``preds`` and ``succs`` are the topology's. ``rank(i)`` orders ready nodes (smallest
-    first). ``pinned`` nodes, and their children, run in the first lane only. ``log`` receives every transition; its
-    ``names`` grow when a node is expanded.
+    node counts as settled. ``preds`` and ``succs`` are the topology's. ``log`` receives every transition; its ``names``
+    grow with the graph. ``place(i)`` says where a node runs, ``rank(i)`` orders the ready ones (smallest first),
+    ``demand(i)`` is what it takes of the ``capacities`` while it runs.
 
-    The caller takes :meth:`checks`, answers each with :meth:`reuse`, :meth:`cut_off`, :meth:`enqueue` or :meth:`fail`,
-    takes :meth:`starts` and answers each with :meth:`finish`, :meth:`fail`, :meth:`expand` or :meth:`time_out`, until
-    :attr:`done`. An answer for an attempt that is not the live one is ignored, and says so by returning False.
+    With ``checked`` each node whose inputs are settled is handed out by :meth:`checks` before it becomes ready: there
+    may be a result for it, or a condition that it does not meet. With ``in_order`` one lane runs everything, one node
+    after another: then nothing has to be counted.
+
+    The caller takes :meth:`checks`, answers each with :meth:`reuse`, :meth:`cut_off`, :meth:`enqueue`, :meth:`skip` or
+    :meth:`fail`, then takes nodes by :meth:`take` and answers each with :meth:`finish`, :meth:`fail`, :meth:`retry`,
+    :meth:`expand` or :meth:`time_out`, until :attr:`done`. An answer for an attempt that is not the live one is
+    ignored, and says so by returning False.
     """
 
     def __init__(
         self,
         preds: Sequence[Sequence[int]],
         succs: Sequence[Sequence[int]],
-        pending: Iterable[int],
+        pending: Sequence[int],
         log: Log,
         *,
-        rank: Callable[[int], float] = float,
-        pinned: Container[int] = (),
+        checked: bool = True,
+        in_order: bool = False,
         fail_fast: bool = False,
+        rank: Callable[[int], float] | None = None,
+        place: Callable[[int], int] | None = None,
+        demand: Callable[[int], Mapping[str, float]] | None = None,
+        capacities: Mapping[str, float] = NO_DEMAND,
     ) -> None:
         self.log = log
         self.now = 0.0
         self.paused = False
         self.cancelling = False
-        self.attempts: dict[int, int] = {}
         self.running: set[int] = set()
+        self.resting: set[int] = set()  # to run again, but not yet
+        self._preds = preds
         self._succs = succs
-        self._rank = rank
-        self._pinned = pinned
+        self._checked = checked
+        self._in_order = in_order and not checked
         self._fail_fast = fail_fast
+        self._rank = rank
+        self._place = place
+        self._demand = demand
+        self._free = dict(capacities)
         self._stopped = ""  # why nothing is started any more: the first failure, when the run is to stop at it
-        self._state: dict[int, State] = {}
-        self._wait: dict[int, int] = {}
+        self._failures: dict[int, int] = {}
+        self._lanes: dict[int, int] = {}
         self._parent: dict[int, int] = {}
         self._open: dict[int, int] = {}  # of an expanded node: children that have not ended
         self._broken: dict[int, int] = {}  # of an expanded node: its first child that failed
+        self._more_preds: dict[int, list[int]] = {}  # edges that came while the run went on
+        self._more_succs: dict[int, list[int]] = {}
         self._settled: deque[int] = deque()
-        self._ready: list[tuple[float, int]] = []
-        self._ready_pinned: list[tuple[float, int]] = []
-        self._left = 0
-        members = list(pending)
-        self._state = dict.fromkeys(members, State.WAITING)
-        self._left = len(members)
-        for i in members:
-            count = sum(p in self._state for p in preds[i])
-            if count:
-                self._wait[i] = count
-            else:
+        self._ready: tuple[list[tuple[float, int]], ...] = ([], [], [])
+        self._parked: list[tuple[int, tuple[float, int]]] = []  # ready, but what they demand is taken
+        self._left = len(pending)
+        self._order = pending
+        self._next = 0  # the position of the next node, when they run in order
+        self._gaps = False  # whether some of the order will not run
+        self._wait: dict[int, int] | list[int] = {}
+        whole = len(pending) == len(preds)
+        self._state: bytearray | _Sparse
+        if whole:
+            self._state = bytearray((_WAITING,)) * len(preds)
+        else:
+            self._state = _Sparse(dict.fromkeys(pending, _WAITING))
+        if not self._in_order:
+            self._count(pending, whole)
+
+    def _count(self, pending: Sequence[int], whole: bool) -> None:
+        """How many inputs each node waits for; those that wait for none are settled."""
+        preds, state = self._preds, self._state
+        if whole:
+            self._wait = list(map(len, preds))
+            for i in pending:
+                if not preds[i]:
+                    self._settle(i)
+            return
+        for i in pending:
+            count = sum(state[p] != _ABSENT for p in preds[i])
+            self._wait[i] = count
+            if not count:
                 self._settle(i)
 
     # -- what to do next
@@ -122,54 +185,133 @@ class Scheduler:
 
     def state(self, i: int) -> State:
         """Where node ``i`` stands; ABSENT when it has no part in this run."""
-        return self._state.get(i, State.ABSENT)
+        return State(self._state[i])
 
     def parent(self, i: int) -> int | None:
         """The expanded node that ``i`` is a child of."""
         return self._parent.get(i)
 
+    def attempt(self, i: int) -> int:
+        """Which attempt of the node is the live one, or the next: 1, 2, 3 …"""
+        return self._failures.get(i, 0) + 1
+
+    def lane(self, i: int) -> int:
+        """The lane on which a running node was started."""
+        return self._lanes.get(i, 0)
+
+    def preds(self, i: int) -> Sequence[int]:
+        """What a node needs, edges that came later too."""
+        base = self._preds[i] if i < len(self._preds) else ()
+        more = self._more_preds.get(i)
+        return [*base, *more] if more else base
+
     def checks(self) -> list[int]:
-        """Nodes whose inputs are settled since the last call: look each one's key up."""
+        """Nodes whose inputs are settled since the last call: answer each."""
         if self.paused or not self._settled:
             return []
-        taken = [i for i in self._settled if self._state[i] is State.SETTLED]
+        taken = [i for i in self._settled if self._state[i] == _SETTLED]
         self._settled.clear()
         return taken
 
-    def starts(self, lanes: Sequence[int], *, pinned: bool) -> list[tuple[int, int]]:
-        """Nodes to start now, the most urgent first, each with the free lane it gets; they are RUNNING from here on.
-
-        With ``pinned`` only those that must run in the first lane, else only the others.
-        """
+    def waiting(self, place: int = Place.WORKER) -> bool:
+        """Whether a node could be started there now."""
         if self.paused or self.cancelling:
-            return []
-        heap = self._ready_pinned if pinned else self._ready
-        taken: list[tuple[int, int]] = []
-        while heap and len(taken) < len(lanes):
-            i = heappop(heap)[1]
-            if self._state[i] is State.READY:
-                lane = lanes[len(taken)]
-                self.attempts[i] = self.attempts.get(i, 0) + 1
-                self._move(i, State.RUNNING, {"lane": lane} if lane else None)
-                self.running.add(i)
-                taken.append((i, lane))
-        return taken
+            return False
+        return self._take_in_order() is not None if self._in_order else bool(self._ready[place])
+
+    def ready_count(self, place: int = Place.WORKER) -> int:
+        """About how many nodes could be started there now; never less than there are."""
+        return 1 if self._in_order else len(self._ready[place])
+
+    def take(self, place: int = Place.WORKER, lane: int = 0) -> int | None:
+        """The most urgent node to start there now; it is RUNNING from here on. None when there is none."""
+        if self.paused or self.cancelling:
+            return None
+        i = self._take_in_order() if self._in_order else self._take_ready(place)
+        if i is None:
+            return None
+        self._move(i, _RUNNING, LANES[lane] if lane else None)
+        self.running.add(i)
+        if lane:
+            self._lanes[i] = lane
+        return i
+
+    def _take_in_order(self) -> int | None:
+        order, state = self._order, self._state
+        while self._next < len(order):
+            i = order[self._next]
+            if state[i] == _WAITING or (state[i] == _READY and i not in self.resting):
+                return i
+            if state[i] in (_READY, _RUNNING):
+                return None  # it is to be tried again, in a while
+            self._next += 1
+        return None
+
+    def _take_ready(self, place: int) -> int | None:
+        heap, demand = self._ready[place], self._demand
+        while heap:
+            entry = heappop(heap)
+            i = entry[1]
+            if self._state[i] != _READY or i in self.resting:
+                continue
+            if demand is None or self._reserve(demand(i)):
+                return i
+            self._parked.append((place, entry))
+        return None
+
+    def _reserve(self, wanted: Mapping[str, float]) -> bool:
+        free = self._free
+        if any(free.get(name, 0.0) < amount for name, amount in wanted.items()):
+            return False
+        for name, amount in wanted.items():
+            free[name] -= amount
+        return True
+
+    def stretch(self, i: int) -> Sequence[int]:
+        """``i``, which was just taken, and the nodes that may follow it on its lane without anybody being asked.
+
+        In order that is all the rest; else the chain of those that need only their forerunner, and alone need it.
+        """
+        if self._checked or self.paused or self.cancelling:
+            return (i,)
+        if self._in_order:
+            state, rest = self._state, self._order[self._next :]
+            return [i, *(j for j in rest[1:] if state[j] == _WAITING)] if self._gaps else rest
+        chain = [i]
+        if self._demand is not None or self._place is not None or self._more_preds or self._more_succs:
+            return chain
+        preds, succs, state = self._preds, self._succs, self._state
+        while len(below := succs[i]) == 1 and len(preds[i := below[0]]) == 1 and state[i] == _WAITING:
+            chain.append(i)
+        return chain
 
     # -- answers to a check
 
     def reuse(self, i: int) -> None:
         """There is a result with this key."""
-        self._end(i, State.REUSED)
+        self._end(i, _REUSED)
 
     def cut_off(self, i: int) -> None:
         """The key is what it was, though something above ran again."""
-        self._end(i, State.CUT_OFF)
+        self._end(i, _CUT_OFF)
 
     def enqueue(self, i: int) -> None:
         """There is none: the node is to run."""
-        self._move(i, State.READY)
-        pinned = self._parent.get(i, i) in self._pinned
-        heappush(self._ready_pinned if pinned else self._ready, (self._rank(i), i))
+        self._move(i, _READY)
+        self._push(i)
+
+    def skip(self, i: int, reason: str) -> None:
+        """The node is not to run: a condition is not met, or it was taken out of the graph.
+
+        What needs it loses this input, and is checked when its others are there.
+        """
+        self._end(i, _SKIPPED, {"reason": reason})
+        self._release(i)
+
+    def leave_out(self, i: int, reason: str) -> None:
+        """The node is not to run, and neither is what needs it."""
+        self._end(i, _SKIPPED, {"reason": reason})
+        self._skip_below(i, f"{self.log.names[i]} was left out")
 
     # -- answers to a start
 
@@ -177,78 +319,238 @@ class Scheduler:
         """The node has a value; ``changed`` says whether it differs from the one before."""
         if not self._live(i, attempt):
             return False
-        self._end(i, State.RAN, {"changed": changed})
+        self._end(i, _RAN, CHANGED if changed else EQUAL)
         return True
 
-    def retry(self, i: int, attempt: int, error: Mapping[str, Any]) -> bool:
-        """The node failed and is to run again, unless the run has stopped."""
+    def ran(self, nodes: Sequence[int], start: float, ends: Sequence[float], lane: int = 0) -> None:
+        """The first ``len(ends)`` of a stretch have values, one after another; the first was started at ``start``."""
+        count = len(ends)
+        if not count:
+            return
+        nodes, state = nodes[:count], self._state
+        whole = False
+        if isinstance(nodes, range) and isinstance(state, bytearray):
+            whole = True
+            state[nodes.start : nodes.stop] = bytes((_RAN,)) * count
+        else:
+            for i in nodes:
+                state[i] = _RAN
+        self._log_stretch(nodes, ends, lane)
+        self._left -= count
+        first, last = nodes[0], nodes[-1]
+        self.running.discard(first)
+        self._give_back(first)
+        if self._in_order:
+            self._next += count if whole else 0
+            return
+        for i in nodes[1:]:
+            self._wait[i] = 0
+        self._release(last)
+
+    def _log_stretch(self, nodes: Sequence[int], ends: Sequence[float], lane: int) -> None:
+        """The end of the first, then start and end of each other: each begins when the one before has ended."""
+        log, count = self.log, len(nodes)
+        if count == 1:
+            log.add(Kind.NODE_RAN, nodes[0], ends[0])
+            return
+        first = len(log)
+        columns = array("I", bytes(4 * (2 * count - 1)))
+        columns[::2] = array("I", nodes)
+        columns[1::2] = array("I", nodes[1:])
+        times = array("d", bytes(8 * (2 * count - 1)))
+        times[::2] = array("d", ends)
+        times[1::2] = array("d", ends[:-1])
+        log.extend(bytes((_RAN_EVENT, _STARTED_EVENT)) * (count - 1) + bytes((_RAN_EVENT,)), columns, times)
+        if lane:
+            log.detail.update(dict.fromkeys(range(first + 1, len(log), 2), LANES[lane]))
+
+    def follow(self, i: int, start: float, lane: int = 0) -> None:
+        """A node of a stretch runs: it was started when the one before it ended."""
+        now, self.now = self.now, start
+        self._move(i, _RUNNING, LANES[lane] if lane else None)
+        self.now = now
+        self.running.add(i)
+        if lane:
+            self._lanes[i] = lane
+
+    def retry(self, i: int, attempt: int, error: Mapping[str, Any], rest: bool = False) -> bool:
+        """The node failed and is to run again, unless the run has stopped; with ``rest`` only after :meth:`wake`."""
         if not self._live(i, attempt):
             return False
         if self._stopped:
             return self.fail(i, attempt, error)
         self.log.add(Kind.NODE_RETRIED, i, self.now, {"attempt": attempt, "error": error})
         self.running.discard(i)
+        self._failures[i] = attempt
+        self._give_back(i)
         if self.cancelling:
-            self._end(i, State.CANCELLED, {"reason": "the run was cancelled"})
+            self._end(i, _CANCELLED, {"reason": "the run was cancelled"})
+            return True
+        self._move(i, _READY)
+        if rest:
+            self.resting.add(i)
         else:
-            self.enqueue(i)
+            self._push(i)
         return True
+
+    def wake(self, i: int) -> None:
+        """A node has rested long enough before it is tried again."""
+        if i in self.resting:
+            self.resting.discard(i)
+            if self._state[i] == _READY:
+                self._push(i)
 
     def fail(self, i: int, attempt: int, error: Mapping[str, Any]) -> bool:
         """The node failed: what needs it is skipped."""
-        if self._state[i] is not State.SETTLED and not self._live(i, attempt):
+        if self._state[i] != _SETTLED and not self._live(i, attempt):
             return False
-        self._end(i, State.FAILED, {"error": error})
+        self._end(i, _FAILED, {"error": error})
         return True
 
     def time_out(self, i: int, attempt: int, seconds: float) -> bool:
         """The node took longer than it may: what needs it is skipped, and its late result is ignored."""
         if not self._live(i, attempt):
             return False
-        self._end(i, State.TIMED_OUT, {"reason": f"took longer than {seconds:g} s"})
+        self._end(i, _TIMED_OUT, {"reason": f"took longer than {seconds:g} s"})
         return True
 
-    def abandon(self, i: int) -> bool:
+    def abandon(self, i: int, reason: str = "interrupted") -> bool:
         """The run will not wait for this running node; its late result is ignored."""
-        if self._state[i] is not State.RUNNING:
+        if self._state[i] != _RUNNING:
             return False
-        self._end(i, State.CANCELLED, {"reason": "interrupted"})
+        self._end(i, _CANCELLED, {"reason": reason})
         return True
 
-    def expand(self, i: int, attempt: int, labels: Sequence[str], names: Sequence[str]) -> range | None:
-        """The node's result is a graph: ``len(names)`` children, whose inputs are all settled; it ends with them.
+    # -- a graph that grows
 
-        Returns the indexes of the children, or None for an attempt that is not live.
+    def expand(
+        self,
+        i: int,
+        attempt: int,
+        labels: Sequence[str],
+        names: Sequence[str],
+        inner: Sequence[Sequence[int]] = (),
+    ) -> range | None:
+        """The node's result is a graph: ``len(names)`` children; it ends with them.
+
+        ``inner[n]`` are the children that child ``n`` needs, by their position, all smaller than ``n``; without it
+        every child is settled. Returns the indexes of the children, or None for an attempt that is not live.
         """
         if not self._live(i, attempt):
             return None
         first = len(self.log.names)
-        self.log.grow(names)
         children = range(first, first + len(names))
-        self._left += len(children)
+        self._lengthen(names)
         self.running.discard(i)
-        self._move(i, State.EXPANDED, {"first": first, "count": len(children), "labels": list(labels)})
+        self._give_back(i)
+        self._move(i, _EXPANDED, {"first": first, "count": len(children), "labels": list(labels)})
         self._open[i] = len(children)
         for child in children:
-            self._state[child] = State.WAITING
             self._parent[child] = i
+        for child, needs in zip(children, inner, strict=False):
+            if needs:
+                self._connect(child, [first + n for n in needs])
         for child in children:
             if self.cancelling:
-                self._end(child, State.CANCELLED, {"reason": "the run was cancelled"})
+                self._end(child, _CANCELLED, {"reason": "the run was cancelled"})
             elif self._stopped:
-                self._end(child, State.SKIPPED, {"reason": self._stopped})
-            else:
+                self._end(child, _SKIPPED, {"reason": self._stopped})
+            elif not self._wait[child]:
                 self._settle(child)
         return children
 
+    def grow(
+        self, i: int, names: Sequence[str], needs: Sequence[Sequence[int]], needed_by: Sequence[Sequence[int]]
+    ) -> range:
+        """Node ``i`` has more nodes made: what each needs, and which nodes, not yet started, need it.
+
+        Indexes may be those of the new nodes themselves. What needs a node that failed or was skipped is skipped.
+        """
+        self._need_counts()
+        first = len(self.log.names)
+        grown = range(first, first + len(names))
+        self._lengthen(names)
+        self.log.add(Kind.NODE_EXPANDED, i, self.now, {"first": first, "count": len(names), "labels": list(names)})
+        for child, inputs in zip(grown, needs, strict=True):
+            self._connect(child, inputs)
+        for child, readers in zip(grown, needed_by, strict=True):
+            for reader in readers:
+                self._unsettle(reader)
+                self._connect(reader, [child])
+        for child in grown:
+            self._begin(child)
+        return grown
+
+    def remove(self, i: int, reason: str) -> bool:
+        """Take a node out that has not been started; False when it has been."""
+        if self._state[i] not in _NOT_STARTED:
+            return False
+        self._need_counts()
+        self.skip(i, reason)
+        return True
+
+    def _begin(self, i: int) -> None:
+        """A node that came later takes its part, as things stand."""
+        if self._state[i] != _WAITING:
+            return
+        bad_ends = (_FAILED, _TIMED_OUT, _CANCELLED) if self._checked else (_FAILED, _TIMED_OUT, _CANCELLED, _SKIPPED)
+        bad = next((p for p in self.preds(i) if self._state[p] in bad_ends), None)
+        if self.cancelling:
+            self._end(i, _CANCELLED, {"reason": "the run was cancelled"})
+        elif self._stopped:
+            self._end(i, _SKIPPED, {"reason": self._stopped})
+        elif bad is not None:
+            cause = f"{self.log.names[bad]} {self._word(bad)}"
+            self._end(i, _SKIPPED, {"reason": cause})
+            self._skip_below(i, cause)
+        elif not self._wait[i]:
+            self._settle(i)
+
+    def _lengthen(self, names: Sequence[str]) -> None:
+        first = len(self.log.names)
+        self.log.grow(names)
+        self._state.extend(bytes(len(names)))
+        if isinstance(self._wait, list):
+            self._wait.extend([0] * len(names))
+        for child in range(first, first + len(names)):
+            self._state[child] = _WAITING
+            self._wait[child] = 0
+        self._left += len(names)
+
+    def _connect(self, i: int, needs: Sequence[int]) -> None:
+        self._more_preds.setdefault(i, []).extend(needs)
+        for p in needs:
+            self._more_succs.setdefault(p, []).append(i)
+            self._wait[i] += _ABSENT < self._state[p] < _RAN
+
+    def _unsettle(self, i: int) -> None:
+        """A node that was about to be started gets another input first."""
+        if self._state[i] in (_SETTLED, _READY):
+            self._state[i] = _WAITING
+
+    def _need_counts(self) -> None:
+        """The order does not hold any more: from here on, count what each node waits for."""
+        if not self._in_order:
+            return
+        self._in_order = False
+        state = self._state
+        self._wait = dict.fromkeys(self._order, 0) if isinstance(state, _Sparse) else [0] * len(state)
+        for i in self._order[self._next :]:
+            if state[i] == _WAITING:
+                self._wait[i] = sum(_ABSENT < state[p] < _RAN for p in self._preds[i])
+                if not self._wait[i]:
+                    self._settle(i)
+            elif state[i] == _READY and i not in self.resting:
+                self._push(i)
+
     def joined(self) -> list[int]:
         """Expanded nodes whose children have all ended well: each is to be finished with their values."""
-        return [i for i, left in self._open.items() if not left and self._state[i] is State.EXPANDED]
+        return [i for i, left in self._open.items() if not left and self._state[i] == _EXPANDED]
 
     def join(self, i: int, changed: bool = True) -> None:
         """The values of an expanded node's children are put together."""
         del self._open[i]
-        self._end(i, State.RAN, {"changed": changed})
+        self._end(i, _RAN, CHANGED if changed else EQUAL)
 
     # -- from outside
 
@@ -266,96 +568,137 @@ class Scheduler:
 
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Start nothing more, ever; what runs is allowed to end."""
-        if self.cancelling:
+        if self._halt():
+            for i in self._members(_NOT_STARTED):
+                self._end(i, _CANCELLED, {"reason": reason})
+
+    def expire(self, reason: str) -> None:
+        """The time of the whole run is over: what runs timed out, what was never started is skipped."""
+        if not self._halt():
             return
+        for i in list(self.running):
+            self._end(i, _TIMED_OUT, {"reason": reason})
+        for i in self._members(_NOT_STARTED):
+            if self._state[i] in _NOT_STARTED:
+                self._end(i, _SKIPPED, {"reason": reason})
+
+    def _halt(self) -> bool:
+        if self.cancelling:
+            return False
         self.resume()
         self.cancelling = True
         self.log.add(Kind.RUN_CANCELLING, NO_NODE, self.now)
-        for i in self._members(_NOT_STARTED):
-            self._end(i, State.CANCELLED, {"reason": reason})
+        return True
 
     # -- inside
 
     def _live(self, i: int, attempt: int) -> bool:
-        return self._state[i] is State.RUNNING and self.attempts[i] == attempt
+        return self._state[i] == _RUNNING and self._failures.get(i, 0) + 1 == attempt
 
     def _settle(self, i: int) -> None:
-        self._state[i] = State.SETTLED
-        self._settled.append(i)
+        if self._checked:
+            self._state[i] = _SETTLED
+            self._settled.append(i)
+        else:
+            self._state[i] = _READY
+            self._push(i)
 
-    def _move(self, i: int, state: State, detail: Mapping[str, Any] | None = None) -> None:
-        assert state in _LEGAL[self._state[i]], (i, self._state[i], state)
+    def _push(self, i: int) -> None:
+        if self._in_order:
+            return
+        place = Place.WORKER if self._place is None else self._place(self._parent.get(i, i))
+        rank = i if self._rank is None else self._rank(i)
+        heappush(self._ready[place], (rank, i))
+
+    def _move(self, i: int, state: int, detail: Mapping[str, Any] | None = None) -> None:
+        assert state in _LEGAL[self._state[i]], (i, State(self._state[i]), State(state))
         self._state[i] = state
         self.log.add(_EVENT[state], i, self.now, detail)
 
-    def _end(self, i: int, state: State, detail: Mapping[str, Any] | None = None) -> None:
+    def _end(self, i: int, state: int, detail: Mapping[str, Any] | None = None) -> None:
         self._move(i, state, detail)
-        self.running.discard(i)
+        if i in self.running:
+            self.running.discard(i)
+            self._give_back(i)
         self._left -= 1
-        if i in self._parent:
+        self._gaps = self._gaps or state >= _SKIPPED
+        if self._parent and i in self._parent:
             self._child_ended(i, self._parent[i], state)
-        if state in GOOD:
-            self._release(i)
-        elif state is not State.SKIPPED and not self.cancelling:
-            self._skip_below(i, self._word(i))
+        if state <= _CUT_OFF:
+            if not self._in_order:
+                self._release(i)
+        elif state != _SKIPPED and not self.cancelling:
+            self._skip_below(i, f"{self.log.names[i]} {self._word(i)}")
             if self._fail_fast:
                 self._skip_all(i)
 
+    def _give_back(self, i: int) -> None:
+        """What a node took while it ran is free again."""
+        if self._lanes:
+            self._lanes.pop(i, None)
+        if self._demand is None:
+            return
+        for name, amount in self._demand(i).items():
+            self._free[name] += amount
+        parked, self._parked = self._parked, []
+        for place, entry in parked:
+            heappush(self._ready[place], entry)
+
     def _release(self, i: int) -> None:
+        wait, state = self._wait, self._state
         for s in self._succ(i):
-            left = self._wait.get(s)
-            if left is None:
-                continue
-            if left > 1:
-                self._wait[s] = left - 1
-            else:
-                del self._wait[s]
-                if self._state[s] is State.WAITING:
+            if state[s] == _WAITING:
+                left = wait[s] = wait[s] - 1
+                if not left:
                     self._settle(s)
 
     def _succ(self, i: int) -> Sequence[int]:
-        return self._succs[i] if i < len(self._succs) else ()
+        base = self._succs[i] if i < len(self._succs) else ()
+        if not self._more_succs:
+            return base
+        more = self._more_succs.get(i)
+        return [*base, *more] if more else base
 
-    def _child_ended(self, child: int, parent: int, state: State) -> None:
+    def _child_ended(self, child: int, parent: int, state: int) -> None:
         self._open[parent] -= 1
-        if state not in GOOD:
+        if state > _CUT_OFF:
             if parent not in self._broken and not self.cancelling:
-                self._skip_below(parent, self._word(child))
+                self._skip_below(parent, f"{self.log.names[parent]} {self._word(child)}")
             self._broken.setdefault(parent, child)
         if not self._open[parent] and parent in self._broken:
             del self._open[parent]
             self._end_broken(parent, self._broken[parent])
 
     def _end_broken(self, parent: int, child: int) -> None:
-        if self._state[child] is State.CANCELLED:
-            self._end(parent, State.CANCELLED, {"reason": "the run was cancelled"})
-        elif self._state[child] is State.SKIPPED:
-            self._end(parent, State.SKIPPED, {"reason": "some of its children were skipped"})
+        if self._state[child] == _CANCELLED:
+            self._end(parent, _CANCELLED, {"reason": "the run was cancelled"})
+        elif self._state[child] == _SKIPPED:
+            self._end(parent, _SKIPPED, {"reason": "some of its children were skipped"})
         else:
             name = self.log.names[child]
-            self._end(parent, State.FAILED, {"error": {"type": "", "message": f"{name} failed", "child": name}})
+            self._end(parent, _FAILED, {"error": {"type": "", "message": f"{name} failed", "child": name}})
 
-    def _skip_below(self, i: int, word: str) -> None:
-        cause = f"{self.log.names[i]} {word}"
-        stack = [(s, cause) for s in self._succ(i)]
+    def _skip_below(self, i: int, cause: str) -> None:
+        detail = {"reason": cause}
+        stack = list(self._succ(i))
         while stack:
-            s, reason = stack.pop()
-            if self._state.get(s) in _NOT_STARTED:
-                self._end(s, State.SKIPPED, {"reason": reason})
-                stack.extend((below, reason) for below in self._succ(s))
+            s = stack.pop()
+            if self._state[s] in _NOT_STARTED:
+                self._end(s, _SKIPPED, detail)
+                stack.extend(self._succ(s))
 
     def _word(self, i: int) -> str:
-        words = {State.TIMED_OUT: "timed out", State.CANCELLED: "was cancelled", State.SKIPPED: "was skipped"}
-        return words.get(self._state[i], "failed")
+        return _WORDS.get(self._state[i], "failed")
 
     def _skip_all(self, i: int) -> None:
         self._stopped = self._stopped or f"{self.log.names[i]} {self._word(i)}, and the run stops at the first failure"
         for other in self._members(_NOT_STARTED):
             if self._state[other] in _NOT_STARTED:  # the end of another may have skipped it
-                self._end(other, State.SKIPPED, {"reason": self._stopped})
+                self._end(other, _SKIPPED, {"reason": self._stopped})
 
     def _members(self, states: frozenset[State]) -> list[int]:
-        return [i for i, state in self._state.items() if state in states]
+        pairs = self._state.items() if isinstance(self._state, _Sparse) else enumerate(self._state)
+        return [i for i, state in pairs if state in states]
 
     # -- for tests and for people
 
@@ -370,12 +713,39 @@ class Scheduler:
             if Kind(self.log.kind[seq]) in TERMINAL:
                 i = self.log.node[seq]
                 ends[i] = ends.get(i, 0) + 1
-        for i, state in self._state.items():
-            assert ends.get(i, 0) == (state in ENDED), (i, state, ends.get(i, 0))
-            assert (i in self.running) == (state is State.RUNNING), (i, state)
-            if state in (State.SETTLED, State.READY, State.RUNNING):
-                assert i not in self._wait, (i, state)
-        assert self._left == sum(s not in ENDED for s in self._state.values())
+        members = self._members(frozenset(State) - {State.ABSENT})
+        for i in members:
+            state = self._state[i]
+            assert ends.get(i, 0) == (state in ENDED), (i, State(state), ends.get(i, 0))
+            assert (i in self.running) == (state == _RUNNING), (i, State(state))
+            if state in (_SETTLED, _READY, _RUNNING) and not self._in_order:
+                assert not self._wait[i], (i, State(state), self._wait[i])
+                assert not any(_ABSENT < self._state[p] < _RAN for p in self.preds(i)), (i, State(state))
+        assert self._left == sum(self._state[i] not in ENDED for i in members)
         for parent, left in self._open.items():
             children = [c for c, p in self._parent.items() if p == parent]
             assert left == sum(self._state[c] not in ENDED for c in children)
+        for name, amount in self._free.items():
+            assert amount >= 0, (name, amount)
+
+
+CHANGED: Mapping[str, Any] = {"changed": True}
+EQUAL: Mapping[str, Any] = {"changed": False}
+
+
+class _Lanes(Sequence[Mapping[str, Any]]):
+    """What the log says of a start, by lane: one object for each lane, however many nodes it runs."""
+
+    def __init__(self) -> None:
+        self._made: list[Mapping[str, Any]] = [{}]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __getitem__(self, lane: Any) -> Any:
+        while len(self._made) <= lane:
+            self._made.append({"lane": len(self._made)})
+        return self._made[lane]
+
+
+LANES: Sequence[Mapping[str, Any]] = _Lanes()

@@ -13,12 +13,13 @@ import re
 import weakref
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
 from itertools import pairwise
 from types import CodeType
+from typing import NamedTuple
 
-from dagbook.fingerprint.digests import atom, join, leaf
+from dagbook.fingerprint.digests import ATOMS, atom, join, leaf
 from dagbook.fingerprint.parts import Digest
 
 Chain = tuple[str, ...]
@@ -64,8 +65,7 @@ _UNSEEN = {
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """An import inside the code: the module as written, how many dots, and what is read of it."""
 
     module: str
@@ -73,7 +73,7 @@ class Import:
     attributes: Chain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Reading:
     """What one code object, with the code nested in it, does and reads.
 
@@ -90,6 +90,7 @@ class Reading:
 
 
 _readings: dict[int, tuple[weakref.ref[CodeType], Reading]] = {}
+_same_readings: weakref.WeakValueDictionary[tuple[object, ...], Reading] = weakref.WeakValueDictionary()
 
 
 def read(code: CodeType) -> Reading:
@@ -97,10 +98,26 @@ def read(code: CodeType) -> Reading:
     found = _readings.get(id(code))
     if found is not None and found[0]() is code:
         return found[1]
-    key = id(code)
-    reading = _Reader(code).reading()
+    key, content = id(code), _content(code)
+    reading = _same_readings.get(content) if content else None
+    if reading is None:
+        reading = _Reader(code).reading()
+        if content:
+            _same_readings[content] = reading
     _readings[key] = weakref.ref(code, lambda _: _readings.pop(key, None)), reading
     return reading
+
+
+def _content(code: CodeType) -> tuple[object, ...]:
+    """All that a reading is made from: of another code object with the same (a cell that is run again) it is the same.
+
+    Nothing where there is other code inside.
+    """
+    if not ATOMS.issuperset(map(type, code.co_consts)):
+        return ()
+    arguments = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    names = code.co_name, code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars
+    return code.co_code, code.co_exceptiontable, tuple(map(atom, code.co_consts)), *arguments, *names
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
@@ -122,20 +139,15 @@ def constant(value: object) -> Digest:
     return atom(value)
 
 
-@dataclass(slots=True)
 class _Scope:
     """The variables of one code object, numbered in the order of first use, whatever they are called."""
 
-    code: CodeType
-    parent: _Scope | None
-    index: int
-    numbers: dict[str, int] = field(default_factory=dict)
-    own: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        code = self.code
+    def __init__(self, code: CodeType, parent: _Scope | None, index: int) -> None:
+        self.code = code
+        self.parent = parent
+        self.index = index
         named = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-        self.numbers.update((name, i) for i, name in enumerate(code.co_varnames[:named]))
+        self.numbers = {name: i for i, name in enumerate(code.co_varnames[:named])}
         self.own = frozenset(code.co_varnames + code.co_cellvars)
 
     def label(self, name: str) -> str:

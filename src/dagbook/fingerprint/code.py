@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from dagbook.fingerprint import text
 from dagbook.fingerprint.digests import join, leaf
 from dagbook.fingerprint.parts import Digest, Part, known
 from dagbook.fingerprint.text import Locate
-from dagbook.fingerprint.value import set_code_fingerprint
+from dagbook.fingerprint.value import immutable, set_code_fingerprint
 from dagbook.fingerprint.walk import UNNAMED, Walk
 from dagbook.fingerprint.watch import Check
 
@@ -25,23 +26,25 @@ class Reach:
 
     ``parts`` begin with the function's own code; their texts and places are for people. ``digest`` is equal exactly
     when nothing that is reached differs. ``unseen`` says, in sentences, what cannot be followed. ``modules`` are the
-    dotted names of all modules reached, with the packages above them.
+    dotted names of all modules reached, with the packages above them. ``fixed`` says that nothing but the function
+    itself is reached: as long as it has the same code, the same defaults and no attributes, this is true.
     """
 
     parts: tuple[Part, ...]
     digest: Digest
     unseen: tuple[str, ...]
     modules: frozenset[str]
+    fixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Memo:
-    """A reach, and how to tell that it is still true."""
+class _Memo(NamedTuple):
+    """A reach, and how to tell that it is still true: ``quick`` compares objects, ``costly`` reads mutable data."""
 
     alive: weakref.ref[Any]
     place: Locate
     reach: Reach
-    checks: Sequence[Check]
+    quick: Sequence[Check]
+    costly: Sequence[Check]
 
 
 class _Walks(threading.local):
@@ -63,15 +66,21 @@ def reach(function: Any, *, place: Locate = text.place) -> Reach:
     """All that ``function`` can reach when it is called now.
 
     Nothing is run, with one exception: a module of the project that the function imports inside its body is imported
-    here, if it was not before. Asked again, it costs some identity checks as long as nothing has changed; mutable data
-    is fingerprinted again each time. ``place`` tells people where a code object stands (``cell 3``).
+    here, if it was not before. Asked again, it costs some identity checks as long as nothing has changed, and gives the
+    same object; mutable data is fingerprinted again each time. ``place`` tells people where a code object stands
+    (``cell 3``).
     """
     memo = _memos.get(id(function))
+    if memo is not None and memo.alive() is function and (memo.place is place or memo.place == place):
+        if not _holds(memo.quick):
+            memo = None
+        elif not memo.costly:
+            return memo.reach
+    else:
+        memo = None
     _walks.under_way.append(id(function))
     try:
-        if memo is not None and memo.alive() is function and memo.place == place and _holds(memo.checks):
-            return memo.reach
-        return _walk(function, place)
+        return memo.reach if memo is not None and _holds(memo.costly) else _walk(function, place)
     finally:
         _walks.under_way.pop()
 
@@ -94,18 +103,30 @@ def _title(part: Part) -> Digest:
 
 
 def _holds(checks: Sequence[Check]) -> bool:
-    return all(check() for check in checks)
+    for check in checks:  # noqa: SIM110 (this is all that most calls of `reach` do, and must be quick)
+        if not check():
+            return False
+    return True
 
 
 def _walk(function: Any, place: Locate) -> Reach:
     walk = Walk(_space(function), place)
     parts = walk.root(function)
-    found = Reach(parts, digest_of(parts), tuple(walk.unseen), frozenset(walk.modules))
-    if known(found.digest) and isinstance(function, FunctionType | type):
+    watch = walk.watch
+    found = Reach(parts, digest_of(parts), tuple(walk.unseen), frozenset(walk.modules), watch.only(function))
+    if known(found.digest) and _can_be_remembered(function):
         key = id(function)
         alive = weakref.ref(function, lambda _: _memos.pop(key, None))
-        _memos[key] = _Memo(alive, place, found, walk.watch.checks)
+        _memos[key] = _Memo(alive, place, found, tuple(watch.quick), tuple(watch.costly))
     return found
+
+
+def _can_be_remembered(function: Any) -> bool:
+    """Not what may hold itself by something else than code: it would never be forgotten."""
+    if type(function) is functools.partial:
+        arguments = *function.args, *function.keywords.values()
+        return isinstance(function.func, FunctionType) and immutable(arguments)
+    return isinstance(function, FunctionType | type)
 
 
 def _space(function: Any) -> Mapping[str, Any]:

@@ -21,9 +21,10 @@ def leaf(tag: str, data: str | bytes = b"") -> Digest:
 def join(tag: str, digests: Iterable[Digest]) -> Digest:
     """The digest of a sequence of digests; unknown when one of them is."""
     parts = list(digests)
-    if any(len(part) != SIZE for part in parts):
+    data = b"".join(parts)
+    if len(data) != SIZE * len(parts):  # an unknown digest is longer
         return unknown()
-    return xxh3_128_digest(tag.encode() + b"\1" + b"".join(parts))
+    return xxh3_128_digest(tag.encode() + b"\1" + data)
 
 
 _ATOMS: dict[type, Callable[[Any], bytes]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 import sys
@@ -229,6 +228,8 @@ def expand(patterns: Iterable[str]) -> tuple[str, ...]:
 
     What matches nothing stays as it is, so that its coming is seen.
     """
+    import glob  # seldom needed
+
     found: dict[str, None] = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern, recursive=True)) or [pattern]:

@@ -7,7 +7,6 @@ import io
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from xxhash import xxh3_128_digest
@@ -47,14 +46,6 @@ _BINDINGS = frozenset({"helper", "class", "constant", "module", "missing"})
 _VERSIONED = frozenset({"package", "python"})
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The digest of all that a result depends on, and its parts."""
-
-    digest: Digest
-    parts: tuple[Part, ...]
-
-
 def stem(code: Digest, names: Iterable[str]) -> Digest:
     """The part of a key that stays when only values change: the code, and what each value will be called."""
     return join("stem", [code, *(leaf("name", name) for name in names)])
@@ -68,6 +59,44 @@ def combine(stem: Digest, values: Sequence[Digest]) -> Digest:
     return xxh3_128_digest(b"key\1" + data)
 
 
+class Stem:
+    """What stays of a node's keys while only values change: what its code reaches, and what each value is called.
+
+    ``named`` are the kind and the name of each value, in the order in which :meth:`key` will be given them. Make it
+    once for a node; it is good for as long as ``reach`` is.
+    """
+
+    __slots__ = ("_digest", "named", "reach")
+
+    def __init__(self, reach: Reach, named: Iterable[tuple[str, str]] = ()) -> None:
+        self.reach = reach
+        self.named = tuple(named)
+        self._digest = stem(reach.digest, map(" ".join, self.named))
+
+    def key(self, values: Sequence[Digest], texts: Mapping[str, str] = _NOTHING) -> Key:
+        """The key for these values; it equals no other when any of them, or the code, is unknown."""
+        return Key(combine(self._digest, values), self, values, texts)
+
+
+class Key:
+    """The digest of all that a result depends on, and its parts."""
+
+    __slots__ = ("_stem", "_texts", "_values", "digest")
+
+    def __init__(self, digest: Digest, stem: Stem, values: Sequence[Digest], texts: Mapping[str, str]) -> None:
+        self.digest = digest
+        self._stem = stem
+        self._values = tuple(values)
+        self._texts = texts
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that it was made of, by name. Made anew each time: few keys are ever looked into."""
+        pairs = zip(self._stem.named, self._values, strict=True)
+        values = (Part(kind, name, digest, text=self._texts.get(name, "")) for (kind, name), digest in pairs)
+        return (*self._stem.reach.parts, *values)
+
+
 def make_key(
     reach: Reach,
     inputs: Sequence[Named],
@@ -78,13 +107,8 @@ def make_key(
 ) -> Key:
     """The key of a result. ``texts`` are what people may read of values, by name (``{"n": "10"}``)."""
     kinds = {"input": inputs, "parameter": parameters, "option": options, "seed": [("seed", seed)] if seed else []}
-    values = [
-        Part(kind, name, digest, text=texts.get(name, ""))
-        for kind, pairs in kinds.items()
-        for name, digest in pairs
-    ]
-    base = stem(reach.digest, (f"{part.kind} {part.name}" for part in values))
-    return Key(combine(base, [part.digest for part in values]), (*reach.parts, *values))
+    named = [(kind, name) for kind, pairs in kinds.items() for name, _ in pairs]
+    return Stem(reach, named).key([digest for pairs in kinds.values() for _, digest in pairs], texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +199,8 @@ def lines_changed(old: str, new: str) -> int:
     """How many lines of code differ, comments and blank lines aside; 0 when a text is not known."""
     if not old or not new:
         return 0
+    from difflib import SequenceMatcher  # seldom needed
+
     matcher = SequenceMatcher(None, _code_lines(old), _code_lines(new), autojunk=False)
     return sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal")
 

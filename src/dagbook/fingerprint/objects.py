@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Mapping
 from itertools import chain
 from pickle import PickleBuffer
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType, NoneType
 from typing import Any
 
 from dagbook.fingerprint import arrays, figures, frames, origin
 from dagbook.fingerprint.parts import Digest, known, unknown
-from dagbook.fingerprint.plain import Node, Unknown, buffer
+from dagbook.fingerprint.plain import SCALARS, Node, Unknown, buffer, seal
 
 Handler = Callable[[Any], Node]
 
@@ -29,6 +29,14 @@ _LIBRARIES: dict[str, Callable[[], Mapping[type, Handler]]] = {
 }
 
 _NEW_OBJECT = vars(copyreg)["__newobj__"]
+_HOOKS = frozenset(
+    {
+        *("__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"),
+        *("__getattribute__", "__slots__", "__class__"),
+    }
+)
+"""What makes pickle find something else in an object than its ``__dict__``."""
+
 _mro = type.__dict__["__mro__"].__get__
 _code_fingerprint: Callable[[object], Digest] = lambda _: unknown()  # noqa: E731
 
@@ -130,6 +138,24 @@ def _reduce(cls: type, value: object) -> Any:
     own = copyreg.dispatch_table.get(cls) if type(cls).__hash__ is type.__hash__ else None
     reduce: Any = cls.__reduce_ex__
     return reduce(value, 5) if own is None else own(value)
+
+
+def is_bare(cls: type, taken_apart_by: Handler) -> bool:
+    """Whether pickle would find nothing in an object of this class but the class and the object's ``__dict__``."""
+    if taken_apart_by is not _reduced or type(cls) is not type or cls in copyreg.dispatch_table:
+        return False
+    *bases, _ = _mro(cls)
+    return all(base.__flags__ & origin.HEAP_TYPE and _HOOKS.isdisjoint(vars(base)) for base in bases) and all(
+        type(vars(base).get("__dict__")) in (GetSetDescriptorType, NoneType) for base in bases
+    )
+
+
+def bare_digest(value: Any, cls: Digest | None) -> Digest | None:
+    """The digest of an object of such a class if it holds scalars only: the same as the long way gives, but sooner."""
+    flat = [*chain.from_iterable(vars(value).items())]
+    if cls is None or not flat or not SCALARS.issuperset(map(id, map(type, flat))):
+        return None
+    return seal("object", (1, False), [cls, cls, *flat])  # its type, and what it is made of: the class again
 
 
 def _global(value: Any, name: str) -> Node:

@@ -80,6 +80,7 @@ class _Walk:
         self._path: set[int] = set()
         self._alive: list[object] = []  # else the id of an object that was made on the way could come again
         self._handlers: dict[int, Handler] = {}
+        self._bare: set[int] = set()
 
     def digest(self, root: object) -> Digest:
         stack = [self._open(root)]
@@ -107,6 +108,8 @@ class _Walk:
         key = id(type(value))
         if key in _ATOMS:
             return scalar(value)
+        if key in self._bare:
+            return objects.bare_digest(value, self._done.get(key))
         if self._try_plain and key in _CONTAINERS and len(value) >= _LARGE:  # type: ignore[arg-type]
             try:
                 return plain(value)
@@ -127,6 +130,8 @@ class _Walk:
         if handler is None:
             ours = issubclass(cls, (set, frozenset))
             handler = self._handlers[id(cls)] = self._set if ours else objects.handler(cls)
+            if not self._numbered and objects.is_bare(cls, handler):
+                self._bare.add(id(cls))
         kind, head, parts = handler(value)
         return value, kind, head, iter(parts), []
 

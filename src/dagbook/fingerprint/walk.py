@@ -16,8 +16,8 @@ import importlib.util
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum, EnumMeta
+from operator import itemgetter
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -29,7 +29,7 @@ from types import (
     ModuleType,
     WrapperDescriptorType,
 )
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from dagbook.fingerprint import origin
 from dagbook.fingerprint.bytecode import Chain, Import, Reading, read
@@ -58,6 +58,11 @@ ORDER = (
 UNNAMED = frozenset({"code", "closure"})
 """Kinds whose name is for people only: a node and a captured variable may be renamed."""
 
+_RANKS = {kind: rank for rank, kind in enumerate(ORDER)}
+_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+_PYTHON = Part("python", _VERSION, leaf("python", _VERSION))
+_SELF = leaf("self")
+_NO_ATTRIBUTES = join("attributes", ())
 _DEEP = 100
 _SMALL = 64
 _BUILT_IN = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
@@ -65,8 +70,7 @@ _SLOTS = (MemberDescriptorType, GetSetDescriptorType)
 _LRU_CACHE = type(functools.lru_cache(len))
 
 
-@dataclass(frozen=True, slots=True)
-class _Binding:
+class _Binding(NamedTuple):
     """Some global names, to be followed later."""
 
     space: Mapping[str, Any]
@@ -99,7 +103,7 @@ class Walk:
             numbered = {f"argument {number}": each for number, each in enumerate(value.args, 1)}
             for key, each in (numbered | value.keywords).items():
                 self._add_data("default", key, each)
-            self.watch.items(value.keywords)
+            self.watch.partial(value)
             value = value.func
         if isinstance(value, MethodType):
             self._add_data("constant", "self", value.__self__)
@@ -113,14 +117,12 @@ class Walk:
             self._add("code", name, self.content(value), *told(value, self._place))
         while self._queue:
             self._follow(self._queue.popleft())
-        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        self._add("python", python, leaf("python", python))
+        self._parts["python", _VERSION] = _PYTHON
         return self._sorted()
 
     def _sorted(self) -> tuple[Part, ...]:
-        ranks = {kind: rank for rank, kind in enumerate(ORDER)}
-        ordered = sorted(self._parts.values(), key=lambda part: "" if part.kind in UNNAMED else part.name)
-        return tuple(sorted(ordered, key=lambda part: ranks[part.kind]))
+        named = ((_RANKS[part.kind], "" if part.kind in UNNAMED else part.name) for part in self._parts.values())
+        return tuple(part for _, part in sorted(zip(named, self._parts.values(), strict=True), key=itemgetter(0)))
 
     def _own_function(self, name: str, function: FunctionType) -> None:
         """The node's own code is the innermost of the functions that ``functools.wraps`` put round it."""
@@ -128,7 +130,7 @@ class Walk:
         while isinstance(inner := vars(layers[-1]).get("__wrapped__"), FunctionType) and inner not in layers:
             layers.append(inner)
         for layer in layers:
-            self._done[id(layer)] = leaf("self")
+            self._done[id(layer)] = _SELF
             self._kept.append(layer)
         for layer in layers:
             self.watch.function(layer)
@@ -384,8 +386,9 @@ class Walk:
     def _attributes(self, function: FunctionType) -> Digest:
         """What was set on a function, but for our own marks."""
         table = vars(function)
-        if table:
-            self.watch.items(table)
+        if not table:
+            return _NO_ATTRIBUTES
+        self.watch.items(table)
         names = sorted(name for name in table if not name.startswith("__dagbook"))
         return join("attributes", [self.content(each) for name in names for each in (name, table[name])])
 

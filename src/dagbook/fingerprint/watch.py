@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import itertools
 import operator
 import sys
@@ -45,73 +46,86 @@ class Watch:
     """Notes one check for each thing that is looked at. All hold for as long as a walk would find the same."""
 
     def __init__(self) -> None:
-        self._quick: list[Check] = []
-        self._costly: list[Check] = []
+        self.quick: list[Check] = []
+        self.costly: list[Check] = []
 
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        """All checks, the cheap ones first."""
-        return (*self._quick, *self._costly)
+    def only(self, value: object) -> bool:
+        """Whether ``value``, a function that captures nothing, is all that was looked at."""
+        return isinstance(value, FunctionType) and not value.__closure__ and len(self.quick) == 1 and not self.costly
 
     def never(self) -> None:
         """What was found may be otherwise at any time."""
-        self._quick.append(lambda: False)
+        self.quick.append(lambda: False)
 
     def look_up(self, space: Mapping[str, Any], name: str) -> Any:
         """What a global name means now, as the running code would find it; MISSING when nothing."""
         value = space.get(name, MISSING)
         if value is not MISSING:
             pointer = _pointer(value)
-            self._quick.append(lambda: space.get(name, MISSING) is pointer())
+            self.quick.append(lambda: space.get(name, MISSING) is pointer())
             return value
         inner = space.get("__builtins__", builtins)
         beyond: Mapping[str, Any] = vars(inner) if isinstance(inner, ModuleType) else inner
         value = beyond.get(name, MISSING)
-        self._quick.append(lambda: name not in space and beyond.get(name, MISSING) is value)
+        self.quick.append(lambda: name not in space and beyond.get(name, MISSING) is value)
         return value
 
     def module(self, name: str) -> None:
         """A module that is imported under this name."""
         module = sys.modules.get(name)
-        self._quick.append(lambda: sys.modules.get(name) is module)
+        self.quick.append(lambda: sys.modules.get(name) is module)
 
     def names(self, space: Mapping[str, Any]) -> None:
         """The names in a namespace."""
         names = tuple(space)
-        self._quick.append(lambda: tuple(space) == names)
+        self.quick.append(lambda: tuple(space) == names)
 
     def members(self, container: Collection[Any]) -> None:
         """The members of a list or set."""
         members = tuple(container)
-        self._quick.append(
+        self.quick.append(
             lambda: len(container) == len(members) and all(map(operator.is_, container, members))
         )
 
     def data(self, value: Any, digest: Digest) -> None:
         """The content of a value, if it can change."""
         if not immutable(value):
-            self._costly.append(lambda: fingerprint(value) == digest)
+            self.costly.append(lambda: fingerprint(value) == digest)
 
     def function(self, function: FunctionType) -> None:
         """The code, defaults, captured values and attributes of a function."""
         alive = weakref.ref(function)
-        code, defaults = function.__code__, function.__defaults__
-        plain = not vars(function)
+        code, defaults, keywords = function.__code__, function.__defaults__, function.__kwdefaults__
+        table = vars(function) or None
         pointers = [_pointer(content) for content in contents(function)]
 
         def same() -> bool:
             found = alive()
             if found is None or found.__code__ is not code or found.__defaults__ is not defaults:
                 return False
-            if plain and vars(found):
+            if found.__kwdefaults__ is not keywords or (vars(found) or None) is not table:
                 return False
             return not pointers or all(
                 content is pointer() for content, pointer in zip(contents(found), pointers, strict=True)
             )
 
-        self._quick.append(same)
-        if function.__kwdefaults__:
-            self.items(function.__kwdefaults__)
+        self.quick.append(same)
+        if keywords:
+            self.items(keywords)
+
+    def partial(self, partial: functools.partial[Any]) -> None:
+        """What is called, and with what."""
+        alive = weakref.ref(partial)
+        pointer, arguments, keywords = _pointer(partial.func), partial.args, partial.keywords
+
+        def same() -> bool:
+            found = alive()
+            if found is None or found.func is not pointer():
+                return False
+            return found.args is arguments and found.keywords is keywords
+
+        self.quick.append(same)
+        self.items(keywords)
 
     def items(self, table: Mapping[Any, Any]) -> None:
         """The keys of a mapping, and the objects under them."""
@@ -125,7 +139,7 @@ class Watch:
                 and all(value is pointer() for value, pointer in zip(table.values(), pointers, strict=True))
             )
 
-        self._quick.append(same)
+        self.quick.append(same)
 
     def class_(self, cls: type) -> None:
         """The bases and attributes of a class."""
@@ -140,7 +154,7 @@ class Watch:
                 return False
             return all(map(operator.is_, map(vars(found).get, names), values))
 
-        self._quick.append(same)
+        self.quick.append(same)
 
 
 def contents(function: FunctionType) -> list[Any]:

@@ -1,8 +1,8 @@
-"""A node whose result is a graph: the one primitive behind mapped nodes and expansion at run time."""
+"""Graphs that change while they run: a node whose result is a graph, and nodes that come and go."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,24 @@ class Splice:
 
     branches: tuple[Branch, ...]
     keys: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewNode:
+    """A node that is added while a run goes on: it needs ``needs``, and ``needed_by`` need it."""
+
+    name: str
+    fn: Callable[..., Any]
+    needs: tuple[str, ...] = ()
+    needed_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What an expansion does to a graph: all of it or nothing. New nodes may need each other in any order."""
+
+    add: tuple[NewNode, ...] = ()
+    remove: tuple[str, ...] = ()
 
 
 def child_name(node: str, label: str) -> str:

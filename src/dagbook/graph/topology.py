@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import not_
+from typing import overload
 
 from dagbook.errors import CycleError
 from dagbook.graph.node import Node
@@ -12,21 +14,31 @@ class Topology:
     """Nodes by index, in a topological order that keeps the order of definition where it is free.
 
     ``names[i]``, ``nodes[i]``; ``index`` maps names back. ``preds[i]`` are the distinct nodes that ``i`` needs, in the
-    order of its parameters; ``succs[i]`` those that need it, in definition order. ``preds`` of a node are always
-    smaller numbers than the node: the indexes themselves are the order. Never changed after it is made.
+    order of its parameters or edges; ``succs[i]`` those that need it. ``preds`` of a node are always smaller numbers
+    than the node: the indexes themselves are the order. ``described`` are the nodes that have a function or options
+    of their own; all others are bare. Never changed after it is made; ``memo`` is what the engine has worked out for
+    it.
     """
 
-    __slots__ = ("index", "names", "nodes", "preds", "succs")
+    __slots__ = ("described", "index", "memo", "names", "nodes", "preds", "succs")
 
-    def __init__(self, nodes: Mapping[str, Node], edges: Mapping[str, Sequence[str]]) -> None:
-        self.names: list[str] = topological(edges)
-        self.index: dict[str, int] = {name: i for i, name in enumerate(self.names)}
-        self.nodes: list[Node] = [nodes[name] for name in self.names]
-        self.preds: list[tuple[int, ...]] = [tuple(self.index[p] for p in edges[name]) for name in self.names]
-        self.succs: list[list[int]] = [[] for _ in self.names]
-        for i, preds in enumerate(self.preds):
-            for p in preds:
-                self.succs[p].append(i)
+    def __init__(
+        self,
+        names: list[str],
+        index: dict[str, int],
+        preds: list[list[int]],
+        succs: list[list[int]],
+        described: Mapping[str, Node],
+    ) -> None:
+        self.names = names
+        self.index = index
+        self.preds = preds
+        self.succs = succs
+        self.described = described
+        self.memo: object = None
+        self.nodes: Sequence[Node] = (
+            [described[name] for name in names] if len(described) == len(names) else Nodes(names, described)
+        )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,31 +63,62 @@ class Topology:
         return sorted(seen)
 
 
-def topological(edges: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names so that each comes after those it needs (``edges``: name → what it needs). Raises CycleError.
+class Nodes(Sequence[Node]):
+    """A node for each name; a bare one is made when it is asked for, and is then the same each time."""
 
-    Depth first in definition order, without recursion.
+    __slots__ = ("_made", "_names")
+
+    def __init__(self, names: list[str], described: Mapping[str, Node]) -> None:
+        self._names = names
+        self._made = dict(described)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, i: int) -> Node: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Node]: ...
+
+    def __getitem__(self, i: int | slice) -> Node | list[Node]:
+        return [self._node(name) for name in self._names[i]] if isinstance(i, slice) else self._node(self._names[i])
+
+    def __iter__(self) -> Iterator[Node]:
+        return map(self._node, self._names)
+
+    def _node(self, name: str) -> Node:
+        node = self._made.get(name)
+        if node is None:
+            node = self._made[name] = Node(name)
+        return node
+
+
+def topological(names: Sequence[str], preds: Sequence[Sequence[int]], roots: Iterable[int]) -> list[int]:
+    """``roots`` and all that they need, each after those it needs. Raises CycleError.
+
+    Depth first in the order of ``roots``, without recursion. A number without a name stands for nothing.
     """
-    done: set[str] = set()
-    order: list[str] = []
-    for root in edges:
-        if root in done:
+    state = bytearray(map(not_, names))  # 0: not seen, 1: done, 2: on the path
+    order: list[int] = []
+    for root in roots:
+        if state[root]:
             continue
-        path: dict[str, None] = {root: None}
-        stack = [iter(edges[root])]
+        state[root] = 2
+        path = [root]
+        stack = [iter(preds[root])]
         while stack:
             for need in stack[-1]:
-                if need in path:
-                    names = list(path)
-                    cycle = names[names.index(need) :]
-                    raise CycleError([*reversed(cycle), cycle[-1]])
-                if need not in done:
-                    path[need] = None
-                    stack.append(iter(edges[need]))
+                if state[need] == 0:
+                    state[need] = 2
+                    path.append(need)
+                    stack.append(iter(preds[need]))
                     break
+                if state[need] == 2:
+                    cycle = path[path.index(need) :]
+                    raise CycleError([names[i] for i in (*reversed(cycle), cycle[-1])])
             else:
                 stack.pop()
-                name, _ = path.popitem()
-                done.add(name)
-                order.append(name)
+                at = path.pop()
+                state[at] = 1
+                order.append(at)
     return order

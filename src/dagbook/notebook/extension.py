@@ -13,7 +13,7 @@ from typing import Any
 from dagbook.engine.events import Kind
 from dagbook.engine.interrupts import held
 from dagbook.engine.plan import Step
-from dagbook.engine.run import Run
+from dagbook.engine.run import KeptRun
 from dagbook.errors import DagbookError, NodeFailed, NodeNotFoundError, UsageError
 from dagbook.fingerprint.origin import PROJECT, of_path
 from dagbook.graph.dag import Change
@@ -58,7 +58,7 @@ class Notebook:
         self.dag = Dag(self)
         self._cell: Cell | None = None
         self._stage: outputs.Stage | None = None
-        self._running: Run | None = None
+        self._running: KeptRun | None = None
         self._registration = Registration(lambda: self._cell, self.cells)
 
     # -- a cell begins, and registers what it defines
@@ -113,7 +113,7 @@ class Notebook:
         for name in targets[:VALUES_SHOWN]:
             self._show_value(name)
 
-    def _watched(self, targets: Sequence[str], force: Sequence[str], fail_fast: bool, workers: int | None) -> Run:
+    def _watched(self, targets: Sequence[str], force: Sequence[str], fail_fast: bool, workers: int | None) -> KeptRun:
         self.session.plan(*targets, force=force)  # what is wrong is said before anything is shown
         number_of_workers(workers)
         live = self.in_kernel and self._cell is not None and bool(self._cell.cell_id)
@@ -140,7 +140,7 @@ class Notebook:
             stage.open()
 
     def _begin(self, emit: outputs.Emit, hold: bool) -> Any:
-        def observer(run: Run) -> Any:
+        def observer(run: KeptRun) -> Any:
             self._running = run
             stage = self._stage = outputs.Stage(run, emit)
             if not hold:
@@ -168,7 +168,7 @@ class Notebook:
                     self.view.finish()
                     self._running = self._stage = None
 
-    def _raise(self, run: Run, targets: Sequence[str]) -> None:
+    def _raise(self, run: KeptRun, targets: Sequence[str]) -> None:
         try:
             run.raise_for_status(*targets)
             run.raise_for_status()
@@ -264,7 +264,7 @@ class Notebook:
     def _goes_on(self) -> bool:
         return self._running is not None and self._running.status == "running"
 
-    def _going(self) -> Run:
+    def _going(self) -> KeptRun:
         if self._running is None or not self._goes_on():
             raise dress(UsageError("no run is going on."))
         return self._running

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from dagbook.engine.events import TERMINAL, Kind, Log
 from dagbook.engine.interrupts import held
-from dagbook.engine.run import Run
+from dagbook.engine.run import KeptRun
 
 Output = Mapping[str, Any]
 Emit = Callable[[Output], None]
@@ -78,10 +78,10 @@ class Sink:
 class Stage:
     """The outputs of one run, shown in the order of its nodes."""
 
-    def __init__(self, run: Run, emit: Emit) -> None:
+    def __init__(self, run: KeptRun, emit: Emit) -> None:
         self._run = run
         self._emit = emit
-        self._order = [step.name for step in run.driver.plan.steps.values()]
+        self._order = [step.name for step in run.plan.steps.values()]
         self._at = 0
         self._open = False
         self._sinks: dict[str, Sink] = {}

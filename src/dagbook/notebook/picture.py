@@ -23,7 +23,7 @@ from dagbook.notebook.summaries import cause, safe, value_facts
 if TYPE_CHECKING:
     from dagbook.engine.plan import Step
     from dagbook.engine.ports import Listener, Record
-    from dagbook.engine.run import Run
+    from dagbook.engine.run import KeptRun
     from dagbook.graph.node import Node
     from dagbook.graph.topology import Topology
     from dagbook.session import Session
@@ -95,7 +95,7 @@ class Picture:
         """Nodes that have come to an end since somebody last looked."""
         self.sources: dict[str, Node] = {}
         self.steps: Mapping[str, Step] = {}
-        self._current: Run | None = None
+        self._current: KeptRun | None = None
         self._inbox: deque[tuple[Log, int, int]] = deque()
         self._place = array("I")  # from indexes of the run's log to ours
         self._busy: set[int] = set()
@@ -112,7 +112,7 @@ class Picture:
         return self.run["state"] in _LIVE
 
     @property
-    def current(self) -> Run | None:
+    def current(self) -> KeptRun | None:
         """The newest run."""
         return self._current
 
@@ -126,9 +126,9 @@ class Picture:
         kept = {name: note for name, note in self._notes().items() if fresh.get(name) in _WITHOUT}
         self._draw(topology, fresh, kept | notes, keep_times=True)
 
-    def begin(self, run: Run) -> Listener:
+    def begin(self, run: KeptRun) -> Listener:
         """The picture of a run that is about to start: what may have to run is queued. Returns its listener."""
-        plan = run.driver.plan
+        plan = run.plan
         before = self._statuses()
         pending = set(plan.pending)
         elsewhere = {name: REUSED if status in HAVE_VALUES else status for name, (status, _) in before.items()}

@@ -19,7 +19,7 @@ from dagbook.notebook.summaries import meta
 if TYPE_CHECKING:
     from dagbook.engine.events import Log
     from dagbook.engine.ports import Listener
-    from dagbook.engine.run import Run
+    from dagbook.engine.run import KeptRun
     from dagbook.notebook.control import Send
     from dagbook.notebook.widget import DagWidget, LineView
     from dagbook.session import Session
@@ -150,7 +150,7 @@ class View:
                 self._broadcast(self.picture.snapshot())
                 self._save(("graph", "line"))
 
-    def begin(self, run: Run) -> Listener:
+    def begin(self, run: KeptRun) -> Listener:
         """Show a run that is about to start. What it returns takes less than a microsecond an event."""
         emit: Listener = _deaf
         with self._lock, _never_fatal():
@@ -175,7 +175,7 @@ class View:
         with self._lock, _never_fatal():
             self._end()
             run = self.picture.current
-            if run is not None and len(run.driver.plan.steps) < len(run.driver.plan.topology):
+            if run is not None and len(run.plan.steps) < len(run.plan.topology):
                 self.refresh()
 
     # -- the page's side

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,16 @@ class DiskJournal:
             row = (readable(dag), "running", float(started))
             return db.execute("INSERT INTO runs (dag, status, started) VALUES (?, ?, ?)", row).lastrowid or 0
 
-    def commit(self, run: int, log: Log, start: int, stop: int, records: Sequence[Record]) -> None:
+    def commit(
+        self,
+        run: int,
+        log: Log,
+        start: int,
+        stop: int,
+        records: Sequence[Record],
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Make events and records durable, all or none; what ``also`` writes belongs to the same transaction."""
         rows = [to_row(record) for record in records]
         with self._database.transaction() as db:
             db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", _events(run, log, start, stop))
@@ -84,6 +93,8 @@ class DiskJournal:
                 "DELETE FROM records WHERE key = ? AND value = ? AND files = ?", ((r[1], r[2], r[6]) for r in rows)
             )
             db.executemany(_INSERT, ([*row, self._tag(row)] for row in rows))
+            if also is not None:
+                also(db)
 
     def finish(self, run: int, status: str, finished: float) -> None:
         with self._database.transaction() as db:
@@ -108,6 +119,22 @@ class DiskJournal:
         query = "SELECT seconds FROM records WHERE node = ? AND typeof(seconds) = 'real' ORDER BY id DESC LIMIT ?"
         with self._database.connection() as db:
             return [seconds for (seconds,) in db.execute(query, (readable(name), limit))][::-1]
+
+    def connection(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The database, to read what others have written beside the records."""
+        return self._database.connection()
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The database, to write beside the records: all of the block or nothing."""
+        return self._database.transaction()
+
+    def sign(self, kind: bytes, row: Row) -> bytes:
+        """The seal of a row of another table."""
+        return self._seal.tag(kind, *self._context[1:], *fields(row))
+
+    def signed(self, tag: object, kind: bytes, row: Row) -> bool:
+        """Whether a row of another table carries our seal."""
+        return isinstance(tag, bytes) and self._seal.verify(tag, kind, *self._context[1:], *fields(row))
 
     def close(self) -> None:
         """Close the connections that are not in use; the journal can still be used."""

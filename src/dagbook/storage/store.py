@@ -50,32 +50,37 @@ class DiskStore:
 
 
 def open_store(
-    directory: str | os.PathLike[str], posture: Posture = "on", fs: FileSystem | None = None
+    directory: str | os.PathLike[str],
+    posture: Posture = "on",
+    fs: FileSystem | None = None,
+    journal: str | os.PathLike[str] | None = None,
 ) -> tuple[DiskStore, DiskJournal]:
     """The store and the journal in ``directory``, which is made if need be. Raises StoreError.
 
+    ``journal`` is the journal's file, where it is to stand somewhere else.
     ``posture`` says what happens to results that this user has not written: ``on`` warns and computes them again,
     ``strict`` raises RefusedError, and ``off`` uses them, which lets whoever wrote them run code as you.
     """
     root, fs = Path(directory).absolute(), fs or FileSystem()
+    path = Path(journal).absolute() if journal is not None else root / JOURNAL
     seal = open_seal(fs, posture)
     try:
-        _complete(root, fs, seal)
+        _complete(root, path, fs, seal)
         identity, ours = _read_note(root / NOTE, fs, seal)
-        journal = DiskJournal(root / JOURNAL, seal, identity, quiet=not ours)
+        opened = DiskJournal(path, seal, identity, quiet=not ours)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
             f"the store {root} cannot be opened ({reason}). Make it readable and writable, or choose another "
             "directory with DAGBOOK_DIR."
         ) from error
-    return DiskStore(root, fs), journal
+    return DiskStore(root, fs), opened
 
 
-def _complete(root: Path, fs: FileSystem, seal: Seal) -> None:
+def _complete(root: Path, journal: Path, fs: FileSystem, seal: Seal) -> None:
     """Make what is missing. The note is the last: where there is one, there was a journal."""
     fresh = not (root / NOTE).exists()
-    if not (root / JOURNAL).exists():
+    if not journal.exists():
         if not fresh:
             warnings.warn(
                 f"the journal of the store {root} is gone; a new one is started, and results are computed again.",
@@ -84,7 +89,7 @@ def _complete(root: Path, fs: FileSystem, seal: Seal) -> None:
             )
         fs.make_directories(root)
         fs.write(root / ".gitignore", [b"*\n"])
-        create_journal(root / JOURNAL, fs)
+        create_journal(journal, fs)
     if not fresh:
         return
     identity = secrets.token_hex(16)

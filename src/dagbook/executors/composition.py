@@ -1,0 +1,263 @@
+"""A composed DAG made flat: parameters bound by type, DAGs inside DAGs unfolded, contexts put in. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, get_args, get_origin
+
+from dagbook.errors import GraphError, MissingInputError, NodeNotFoundError, UsageError
+from dagbook.graph.dag import DAG
+from dagbook.graph.handles import SubDag, ends
+from dagbook.graph.node import OPTIONS_ATTRIBUTE, Node, Parameter, options_of
+from dagbook.graph.wiring import UNKNOWN, Output, Slot, said, signature, wire
+
+F = TypeVar("F", bound=Callable[..., Any])
+ELEMENT = ""
+"""In the body of a mapped node: where the parameter that takes the element has its value from."""
+
+Inputs = Mapping[str, Mapping[str, Any]]
+"""Values for parameters that nothing above provides: label → parameter → value."""
+
+
+@dataclass(frozen=True)
+class DagContext:
+    """Where a node runs. A parameter annotated with this class, or with a subclass, is given one.
+
+    ``dag_nsref`` is the name of the run's DAG, and of the nodes that it is nested in (``outer/label[call]``). It counts
+    as an input like any other, so such a node runs again in each new run.
+    """
+
+    dag_nsref: str
+    node_label: str
+    run_id: str
+
+
+def inline(fn: F) -> F:
+    """Mark a function that is to run on the caller's own thread: light work, which handing over would only delay."""
+    setattr(fn, OPTIONS_ATTRIBUTE, replace(options_of(fn), main=True))
+    return fn
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a DAG is made flat for: the run, the values given from outside, and functions by type of node.
+
+    ``described`` is what such a function is given for a node, by name. To plan, no node needs a function.
+    """
+
+    nsref: str
+    inputs: Inputs = field(default_factory=dict)
+    executors: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    described: Mapping[str, Any] = field(default_factory=dict)
+    to_plan: bool = False
+
+
+def flatten(dag: DAG, setting: Setting) -> DAG:
+    """The DAG that the engine runs: plain nodes whose parameters each say where their value comes from.
+
+    A DAG that is a node becomes its nodes ``label/name``, and its sink becomes ``label``. Raises GraphError for what
+    cannot be wired, and NodeNotFoundError or UsageError for values given to what is not there.
+    """
+    flat = DAG(dag.name)
+    flat.parameters.update(dag.parameters)
+    work = _Flattening(flat, flat.parameters, setting)
+    work.unfold(_Level(dag, setting.nsref))
+    work.check_inputs()
+    return flat
+
+
+def name_run(flat: DAG, run_id: str) -> None:
+    """Tell the contexts which run they are of."""
+    contexts = {n: value for n, value in flat.parameters.items() if "." in n and isinstance(value, DagContext)}
+    flat.parameters.update({name: replace(context, run_id=run_id) for name, context in contexts.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One DAG, and where it is: ``entry`` is what its source is given, ``exit`` what its sink is called."""
+
+    dag: DAG
+    nsref: str
+    prefix: str = ""
+    entry: Output | None = None
+    exit: str = ""
+    above: tuple[DAG, ...] = ()
+
+    def inside(self, node: Node, key: str, prefix: str, entry: Output, exit: str) -> _Level:
+        """The level of the DAG that ``node`` is."""
+        sub_dag = node.fn.dag  # type: ignore[attr-defined]
+        above = (*self.above, self.dag)
+        if any(dag is sub_dag for dag in above):
+            raise GraphError(f"{node.name}: the DAG {sub_dag.name!r} contains itself.")
+        return _Level(sub_dag, f"{self.nsref}/{node.name}[{key}]", prefix, entry, exit, above)
+
+
+@dataclass(slots=True)
+class _Flattening:
+    """``flat`` grows by the nodes of one level after another, ``parameters`` by the values that they are given."""
+
+    flat: DAG
+    parameters: dict[str, object]
+    setting: Setting
+    given: set[tuple[str, str]] = field(default_factory=set)
+
+    def unfold(self, level: _Level) -> Any:
+        """Add the nodes of a level; the type of its last one's value."""
+        topology = level.dag.topology()
+        source, sink = ends(level.dag, level.prefix.rstrip("/")) if level.above else ("", "")
+        names = [level.exit if level.exit and n == sink else level.prefix + n for n in topology.names]
+        types: list[Any] = []
+        for i, node in enumerate(topology.nodes):
+            above = [Output(names[p], types[p]) for p in topology.preds[i]]
+            if level.entry is not None and node.name == source:
+                above = [level.entry]
+            add = self._add_sub_dag if isinstance(node.fn, SubDag) else self._add_function
+            types.append(add(level, node, names[i], above))
+        return types[-1] if types else UNKNOWN
+
+    def check_inputs(self) -> None:
+        """Raise for values that were given to a node or parameter that is not there, or has one already."""
+        for label, values in self.setting.inputs.items():
+            for parameter in values:
+                if (label, parameter) in self.given:
+                    continue
+                if label not in self.flat:
+                    raise NodeNotFoundError(label, self.flat)
+                free = ", ".join(p for node, p in sorted(self.given) if node == label)
+                raise UsageError(
+                    f"source_inputs gives {label!r} a value for {parameter!r}, which is no parameter of it that lacks "
+                    f"one{f'; these do: {free}' if free else ''}."
+                )
+
+    # -- functions
+
+    def _add_function(self, level: _Level, node: Node, name: str, above: Sequence[Output]) -> Any:
+        executor = self.setting.executors.get(node.options.type or "")
+        if executor is not None and not level.above:
+            return self._add_described(node, name, executor, above)
+        if node.bare and not self.setting.to_plan:
+            kinds = f", nor is there an executor for its type {node.options.type!r}" if node.options.type else ""
+            raise UsageError(f"{name} has no function{kinds}. Give it one: dag.node(f, label={name!r}).")
+        found = signature(node.fn)
+        each = _each(level, node)
+        outside = {slot.name for slot in found.slots if self._from_outside(level, node, name, slot)}
+        slots = [slot for slot in found.slots if slot.name not in each and slot.name not in outside]
+        bound = {**each, **wire(name, slots, [output for output in above if output.name not in each.values()])}
+        parameters = tuple(
+            Parameter(s.name, s.keyword, s.optional and s.name not in bound, bound[s.name])
+            if s.name in bound
+            else Parameter(s.name, s.keyword, s.optional, self._free(name, s))
+            for s in found.slots
+        )
+        options = replace(node.options, each=each) if each else node.options
+        self._put(Node(name, node.fn, parameters, options, node.place), above)
+        return _list_of(found.returns) if each else found.returns
+
+    def _from_outside(self, level: _Level, node: Node, name: str, slot: Slot) -> bool:
+        """Whether the parameter is given its value by the run: a context, or what the caller said."""
+        kind, place = slot.type, f"{name}.{slot.name}"
+        values = self.setting.inputs.get(name, {})
+        if isinstance(kind, type) and issubclass(kind, DagContext):
+            self.parameters[place] = kind(level.nsref, node.name, "")
+            return True
+        if slot.name in values:
+            self.parameters[place] = values[slot.name]
+            self.given.add((name, slot.name))
+            return True
+        return False
+
+    def _free(self, name: str, slot: Slot) -> str:
+        """Where a parameter that nothing above provides has its value from: outside, the whole graph, or its default."""
+        place = f"{name}.{slot.name}"
+        if place in self.parameters or slot.optional and slot.name not in self.parameters:
+            return place
+        if slot.name in self.parameters:
+            return slot.name
+        raise MissingInputError(
+            f"{name} needs {slot.name!r} ({said(slot.type)}), and nothing provides it: no node above returns that type. "
+            f"Give it from outside with source_inputs={{{name!r}: {{{slot.name!r}: …}}}}, or give it a default."
+        )
+
+    def _add_described(self, node: Node, name: str, executor: Callable[..., Any], above: Sequence[Output]) -> Any:
+        """A node whose function is chosen by its type: it is given what describes the node."""
+        found = signature(executor)
+        if not found.slots:
+            raise UsageError(f"the executor of type {node.options.type!r} takes the node as its one parameter.")
+        place = f"{name}.{found.slots[0].name}"
+        self.parameters[place] = self.setting.described[node.name]
+        slot = found.slots[0]
+        parameter = Parameter(slot.name, slot.keyword, slot.optional, place)
+        self._put(Node(name, executor, (parameter,), node.options, node.place), above)
+        return found.returns
+
+    def _put(self, node: Node, above: Sequence[Output]) -> None:
+        self.flat.add(node, [output.name for output in above if output.name != ELEMENT])
+
+    # -- DAGs
+
+    def _add_sub_dag(self, level: _Level, node: Node, name: str, above: Sequence[Output]) -> Any:
+        if len(above) != 1:
+            which = " and ".join(output.name for output in above) or "none"
+            raise GraphError(f"{name} is a DAG, and needs exactly one node above it; there is {which}.")
+        entry = above[0]
+        if not node.fn.mapped:  # type: ignore[attr-defined]
+            return self.unfold(level.inside(node, "call", f"{name}/", entry, name))
+        _check_collection(name, entry)
+        body = _Flattening(DAG(name), self.parameters, self.setting, self.given)
+        returns = body.unfold(level.inside(node, "*", "", Output(ELEMENT, _element(entry.type)), ""))
+        self._put(_mapped(node, name, entry.name, body.flat), above)
+        return _collection(entry.type, returns)
+
+
+def _each(level: _Level, node: Node) -> dict[str, str]:
+    """What the parameters of a mapped function are mapped over, by the names of the flat DAG."""
+    return {p: level.prefix + source if source in level.dag else source for p, source in node.options.each.items()}
+
+
+def _mapped(node: Node, name: str, entry: str, body: DAG) -> Node:
+    """A node that runs ``body`` for each element of ``entry``."""
+    topology = body.topology()
+    first, last = topology.nodes[0], topology.nodes[-1]
+    taking = [p for p in first.parameters if p.source == ELEMENT]
+    if not taking:
+        raise GraphError(f"{name} is a DAG whose source, {first.name}, has no parameter that could take the element.")
+    parameter = taking[0].name
+    own = [replace(p, source=entry if p.name == parameter else p.source) for p in first.parameters]
+    options = replace(node.options, each={parameter: entry})
+    if len(topology) == 1 and not first.options.each and first.body is None:
+        return Node(name, first.fn, tuple(own), options, node.place)
+    taken = Parameter(parameter, source=entry)
+    return Node(name, last.fn, (taken,), options, node.place, topology)
+
+
+def _check_collection(name: str, entry: Output) -> None:
+    kind = get_origin(entry.type) or entry.type
+    if kind is UNKNOWN or not isinstance(kind, type) or issubclass(kind, list | dict | tuple):
+        return
+    raise GraphError(
+        f"{name} is mapped over {entry.name}, which must be a list or a dict, and returns {said(entry.type)}. "
+        "Return list(...) there."
+    )
+
+
+def _element(collection: Any) -> Any:
+    """The type of the elements of a list, or of the values of a dict."""
+    kind, inside = get_origin(collection), get_args(collection)
+    if kind is list and inside:
+        return inside[0]
+    return inside[1] if kind is dict and inside else UNKNOWN
+
+
+def _list_of(returns: Any) -> Any:
+    return UNKNOWN if returns is UNKNOWN else list[returns]
+
+
+def _collection(source: Any, returns: Any) -> Any:
+    """The type of what a mapped DAG gives, for what it is mapped over."""
+    kind, inside = get_origin(source) or source, get_args(source)
+    if returns is UNKNOWN:
+        return kind if kind in (list, dict) else UNKNOWN
+    if kind is dict:
+        return dict[inside[0], returns] if inside else dict  # type: ignore[misc]
+    return _list_of(returns) if kind is list else UNKNOWN
