@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,12 @@ from dagbook.storage.memory import MemoryJournal, MemoryStore
 NOTHING_ASKED = Asked()
 
 
-@contextmanager
-def no_capture(name: str) -> Iterator[Sequence[Mapping[str, Any]]]:
+_NOTHING_SHOWN: AbstractContextManager[Sequence[Mapping[str, Any]]] = nullcontext(())
+
+
+def no_capture(name: str) -> AbstractContextManager[Sequence[Mapping[str, Any]]]:
     """Leaves what a node shows where it goes by itself, and keeps nothing."""
-    yield []
+    return _NOTHING_SHOWN
 
 
 class Session:
@@ -138,7 +140,7 @@ class Session:
         try:
             return self.result(name).expose()
         except Lost as lost:
-            self._refuse([lost.result])
+            self.refuse([lost.result])
             raise UsageError(f"the stored value of {name} is damaged. `%dag run {name}` makes it again.") from lost
 
     # -- running
@@ -215,8 +217,15 @@ class Session:
                 return run
             names = ", ".join(dict.fromkeys(result.record.node for result in run.lost))
             warnings.warn(f"the stored value of {names} is damaged or gone; it is made again.", RuntimeWarning, 2)
-            self._refuse(run.lost)
+            self.refuse(run.lost)
             asked = asked.without(names.split(", "))
+
+    def refuse(self, lost: Sequence[Result]) -> None:
+        """Never use these stored values again: they are damaged or gone."""
+        for result in lost:
+            if result.record.blob is not None:
+                self.shelf.refused.add(result.record.blob.digest)
+            self.shelf.results.pop(result.record.node, None)
 
     def close(self) -> None:
         """Let the worker threads go."""
@@ -354,7 +363,7 @@ class Session:
     def _remember(self, run: KeptRun) -> None:
         """Make this run's stories the newest of their names; free the frames of the errors before."""
         if self._last is not None:
-            self._last.driver.errors.clear()
+            self._last.driver.errors = {}  # results that were made of it keep theirs
         self._last = run
         self._tell_of(run)
 
@@ -370,12 +379,6 @@ class Session:
         if run.left_behind and self._pool is not None:
             self._pool.abandon()
             self._pool = None
-
-    def _refuse(self, lost: Sequence[Result]) -> None:
-        for result in lost:
-            if result.record.blob is not None:
-                self.shelf.refused.add(result.record.blob.digest)
-            self.shelf.results.pop(result.record.node, None)
 
 
 def _open(directory: Path | None) -> tuple[Store, Journal]:

@@ -10,9 +10,8 @@ import multiprocessing
 import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 
-from tests.benchmarks.measure import Row, show
+from tests.benchmarks.measure import Row, bars_of, show
 
 NAMES = (
     "scheduling",
@@ -29,21 +28,19 @@ NAMES = (
 )
 
 
-def one(name: str) -> list[Row]:
-    """The bars of one benchmark."""
-    sys.argv = [name]
-    return list(import_module(f"tests.benchmarks.{name}").main())
-
-
 def main() -> int:
     """Run each in a process of its own. The exit code is 1 when a benchmark broke, whatever the bars say."""
+    unknown = sorted(set(sys.argv[1:]) - set(NAMES))
+    if unknown:
+        print(f"no benchmark is called {', '.join(unknown)}. There are: {', '.join(NAMES)}")
+        return 2
     rows: list[Row] = []
     broken: list[str] = []
     for name in sys.argv[1:] or NAMES:
         print(f"\n== {name}", flush=True)
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
             try:
-                rows += process.submit(one, name).result()
+                rows += process.submit(bars_of, name).result()
             except Exception:
                 traceback.print_exc()
                 broken.append(name)

@@ -118,8 +118,9 @@ def executor(preds: Preds, fns: Functions, costs: dict[str, float] | None = None
 def peers(preds: Preds, fns: Functions, durations: list[float]) -> dict[str, Prepare]:
     """Those that are installed and run a graph on threads."""
     found: dict[str, Prepare] = {}
-    threaded = peer("dask.threaded")
-    if threaded is not None:
+    if peer("dask"):
+        from dask import threaded
+
         graph = {f"n{i}": (fn, *(f"n{p}" for p in preds[i])) for i, fn in enumerate(fns)}
         found["dask, 4 threads"] = ready(lambda: threaded.get(graph, list(graph), num_workers=WORKERS))
     pipefunc = peer("pipefunc")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import math
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -112,6 +113,12 @@ def show(rows: Sequence[Row], title: str = "bars") -> list[Row]:
     """Print figures beside their bars, and give them back."""
     table(title, [row.cells() for row in rows], ("what", "measured", "bar", ""))
     return list(rows)
+
+
+def bars_of(name: str) -> list[Row]:
+    """The bars of one benchmark, with its own defaults."""
+    sys.argv = [name]
+    return list(import_module(f"tests.benchmarks.{name}").main())
 
 
 def micro(seconds: float, count: int = 1) -> str:

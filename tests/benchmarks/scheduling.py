@@ -113,9 +113,10 @@ def other_faces(preds: Preds, fns: Functions) -> dict[str, Sized]:
 
 def dask_calls(preds: Preds, fns: Functions) -> dict[str, Prepare]:
     dask = peer("dask")
-    threaded = peer("dask.threaded") if dask else None
-    if threaded is None:
+    if dask is None:
         return {}
+    from dask import threaded
+
     graph = {f"n{i}": (fn, *(f"n{p}" for p in preds[i])) for i, fn in enumerate(fns)}
     keys = list(graph)
     return {
@@ -125,14 +126,16 @@ def dask_calls(preds: Preds, fns: Functions) -> dict[str, Prepare]:
 
 
 def hamilton_calls(preds: Preds) -> dict[str, Prepare]:
-    driver, modules = peer("hamilton.driver"), peer("hamilton.ad_hoc_utils")
-    if driver is None:
+    if peer("hamilton") is None:
         return {}
+    from hamilton import ad_hoc_utils, driver
+
     space: dict[str, Any] = {}
     heads = [f"n{i}({', '.join(f'n{p}: int' for p in inputs)}) -> int" for i, inputs in enumerate(preds)]
     exec("\n".join(f"def {head}: return 0" for head in heads), space)
     names = [f"n{i}" for i in range(len(preds))]
-    made = driver.Builder().with_modules(modules.create_temporary_module(*(space[n] for n in names))).build()
+    module = ad_hoc_utils.create_temporary_module(*(space[name] for name in names))
+    made = driver.Builder().with_modules(module).build()
     return {"hamilton, 1 thread": ready(lambda: made.execute(names))}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 
@@ -102,3 +104,26 @@ def test_an_event_cancels_coroutines_too():
         return await AsyncDAGExecutor(dag).execute({"a": a, "b": b}, cancel_event=cancel)
 
     assert statuses(asyncio.run(main())) == {"a": "COMPLETED", "b": "CANCELLED"}
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from dagbook import DAGExecutor, DAG
+dag = DAG.builder().add_edge("quick", "slow").add_edge("slow", "below").build()
+
+def slow():
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    time.sleep(20)
+
+began = time.monotonic()
+result = DAGExecutor(dag, max_workers=WORKERS).execute({"quick": lambda: "kept", "slow": slow, "below": lambda: 1})
+print([node.status.name for node in result.node_results.values()], result["quick"].result)
+assert time.monotonic() - began < 1.2
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_returns_within_a_second_with_what_had_finished(workers):
+    script = INTERRUPTED.replace("WORKERS", workers)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert (done.stdout.strip(), done.returncode) == ("['COMPLETED', 'CANCELLED', 'CANCELLED'] kept", 0), done.stderr

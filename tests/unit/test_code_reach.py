@@ -417,7 +417,8 @@ def test_the_digest_is_equal_in_processes_with_other_hash_seeds() -> None:
 def test_what_reaches_nothing_but_itself_is_fixed() -> None:
     space = define(
         "K = 1\n"
-        "def alone(x, n=2, *, m='a'): return [x + n, m]\n"
+        "def alone(x, n=2, m='a'): return [x + n, m]\n"
+        "def keyword(x, *, m='a'): return [x, m]\n"
         "def reads(x): return x + K\n"
         "def calls(x): return len(x)\n"
         "def keeps(x, seen=[]): return seen\n"
@@ -426,7 +427,8 @@ def test_what_reaches_nothing_but_itself_is_fixed() -> None:
         "def marked(x): return x\n"
         "marked.mark = 1\n"
     )
-    fixed = {name for name in ("alone", "reads", "calls", "keeps", "captures", "marked") if reach(space[name]).fixed}
+    names = ("alone", "keyword", "reads", "calls", "keeps", "captures", "marked")
+    fixed = {name for name in names if reach(space[name]).fixed}
     assert fixed == {"alone"}
 
 

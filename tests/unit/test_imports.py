@@ -22,11 +22,12 @@ LEVEL = {
     "storage": 4,
     "backends": 4,
     "observe": 4,
-    "session": 5,
-    "executors": 6,
-    "notebook": 7,
-    "cli": 8,
-    "testing": 8,
+    "launch": 5,
+    "session": 6,
+    "executors": 7,
+    "notebook": 8,
+    "cli": 9,
+    "testing": 9,
 }
 """A package may import what stands lower, and itself; packages of one level do not know each other."""
 
@@ -51,7 +52,7 @@ HEAVY = {
 PURPOSE = {"storage/by_value.py": "cloudpickle"}
 """A module whose purpose is one library imports it at the top, and is itself imported when used."""
 
-CORE = ("errors", "graph", "fingerprint", "engine", "storage", "backends", "observe", "session")
+CORE = ("errors", "graph", "fingerprint", "engine", "storage", "backends", "observe", "launch", "session")
 
 
 def package(path):

@@ -10,21 +10,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dagbook.engine.events import NO_NODE, TERMINAL, Kind, Log
-from dagbook.engine.scheduler import ENDED, GOOD, Scheduler, State
+from dagbook.engine.scheduler import ENDED, GOOD, Place, Scheduler, State
 
 ROUNDS = int(os.environ.get("DAGBOOK_ROUNDS", "300"))
 ERROR = {"type": "ValueError", "message": "no"}
+NOT_STARTED = {State.WAITING, State.SETTLED, State.READY}
+MOST_NODES = 30
+ANSWERS = ["run", "run", "run", "reuse", "cut off", "skip", "leave out", "fail", "later"]
 
+ENDINGS = {Kind.NODE_SKIPPED, Kind.NODE_CANCELLED}
 FOLLOWS = {
     None: {
         Kind.NODE_QUEUED,
+        Kind.NODE_STARTED,
         Kind.NODE_REUSED,
         Kind.NODE_CUT_OFF,
         Kind.NODE_FAILED,
-        Kind.NODE_SKIPPED,
-        Kind.NODE_CANCELLED,
+        *ENDINGS,
     },
-    Kind.NODE_QUEUED: {Kind.NODE_STARTED, Kind.NODE_SKIPPED, Kind.NODE_CANCELLED},
+    Kind.NODE_QUEUED: {Kind.NODE_STARTED, *ENDINGS},
     Kind.NODE_STARTED: {
         Kind.NODE_RAN,
         Kind.NODE_FAILED,
@@ -33,8 +37,8 @@ FOLLOWS = {
         Kind.NODE_EXPANDED,
         Kind.NODE_CANCELLED,
     },
-    Kind.NODE_RETRIED: {Kind.NODE_QUEUED, Kind.NODE_CANCELLED, Kind.NODE_SKIPPED},
-    Kind.NODE_EXPANDED: {Kind.NODE_RAN, Kind.NODE_FAILED, Kind.NODE_CANCELLED, Kind.NODE_SKIPPED},
+    Kind.NODE_RETRIED: {Kind.NODE_QUEUED, *ENDINGS},
+    Kind.NODE_EXPANDED: {Kind.NODE_RAN, Kind.NODE_FAILED, *ENDINGS},
 }
 """What the next event of one node may be, after its last one; nothing follows a terminal event."""
 
@@ -49,12 +53,19 @@ def make(preds, pending=None, **options):
     return Scheduler(preds, succs, range(len(preds)) if pending is None else pending, log, **options)
 
 
+def taken(scheduler, place=Place.WORKER, most=8):
+    """Take up to ``most`` nodes, each on a lane of its own."""
+    nodes = []
+    while len(nodes) < most and (i := scheduler.take(place, len(nodes) + 1)) is not None:
+        nodes.append(i)
+    return nodes
+
+
 def start_all(scheduler, lanes=8):
     """Enqueue all that is settled and start it; (node, attempt) of what was started."""
     for i in scheduler.checks():
         scheduler.enqueue(i)
-    started = scheduler.starts(range(1, lanes + 1), pinned=False)
-    return [(i, scheduler.attempts[i]) for i, _ in started]
+    return [(i, scheduler.attempt(i)) for i in taken(scheduler, most=lanes)]
 
 
 def run_out(scheduler):
@@ -62,6 +73,7 @@ def run_out(scheduler):
     order = []
     while not scheduler.done:
         started = start_all(scheduler)
+        assert started or scheduler.joined(), "the run never ends"
         order += [i for i, _ in started]
         for i, attempt in started:
             scheduler.finish(i, attempt)
@@ -75,42 +87,102 @@ def kinds(scheduler, i):
     return [event.kind for event in scheduler.story(i)]
 
 
+class Lane:
+    """What a lane works on: ``nodes``, of which ``seen`` are in the log and ``ended`` are over."""
+
+    def __init__(self, nodes, lane):
+        self.nodes, self.lane = nodes, lane
+        self.seen = self.ended = 0
+
+    @property
+    def current(self):
+        return self.nodes[self.seen]
+
+
 class Storm(RuleBasedStateMachine):
     """Everything that can happen to a run, in any order."""
 
     @initialize(data=st.data())
     def begin(self, data):
-        size = data.draw(st.integers(1, 12))
-        self.preds = [
-            tuple(sorted(data.draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else () for i in range(size)
-        ]
-        pending = sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=1)))
-        self.pinned = data.draw(st.sets(st.integers(0, size - 1)))
-        self.fail_fast = data.draw(st.booleans())
-        self.s = make(self.preds, pending, pinned=self.pinned, fail_fast=self.fail_fast)
+        draw = data.draw
+        size = draw(st.integers(1, 12))
+        preds = [tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else () for i in range(size)]
+        self.mode = draw(st.sampled_from(["checked", "free", "free", "in order", "stretches", "stretches in order"]))
+        self.stretches = self.mode.startswith("stretches")
+        self.one_lane = self.mode.endswith("in order")
+        whole = draw(st.booleans())
+        pending = range(size) if whole else sorted(draw(st.sets(st.integers(0, size - 1), min_size=1)))
+        self.fail_fast = draw(st.booleans())
+        anywhere = st.lists(st.sampled_from(Place), min_size=1)
+        self.places = [Place.WORKER] if self.one_lane or self.stretches else draw(anywhere)
+        self.capacities = {"gpu": 2, "ram": 3}
+        some = st.fixed_dictionaries({}, optional={"gpu": st.integers(0, 2), "ram": st.integers(0, 3)})
+        self.demands = [{}] if self.stretches else draw(st.lists(some, min_size=1, max_size=5))
+        self.ranks = draw(st.lists(st.integers(0, 3), min_size=1, max_size=5))
+        options = {}
+        if self.demands != [{}]:
+            options |= {"demand": self.demand, "capacities": self.capacities}
+        if self.places != [Place.WORKER]:
+            options["place"] = self.place
+        if not self.one_lane:
+            options["rank"] = self.rank
+        self.s = make(
+            preds, pending, checked=self.mode == "checked", in_order=self.one_lane, fail_fast=self.fail_fast, **options
+        )
         self.members = set(pending)
         self.to_check = []
-        self.live = {}  # node -> (attempt, lane)
+        self.live = {}  # the node that a lane is at, as far as the log knows -> the lane
         self.old = []  # (node, attempt) that are not live any more
+        self.dropped = set()  # nodes that were skipped by a check or taken out: what needs them goes on
+        self.unsettled = set()  # nodes that got another input when they were about to start
+        self.grew = None  # the node that others were just added for
         self.seen = 0
         self.last = {}  # node -> kind of its last event
         self.parents = {}  # child -> expanded node
 
-    # -- the answers
+    def place(self, i):
+        return self.places[i % len(self.places)]
+
+    def where(self, i):
+        """Where a node is to run; a child runs where its parent does."""
+        return self.place(self.parents.get(i, i))
+
+    def demand(self, i):
+        return self.demands[i % len(self.demands)]
+
+    def rank(self, i):
+        return float(self.ranks[i % len(self.ranks)])
+
+    # -- the answers to checks
 
     @rule(data=st.data())
     def check(self, data):
-        taken = self.s.checks()
-        assert not (self.s.paused and taken)
-        for i in taken:
+        found = self.s.checks()
+        assert not (self.s.paused and found)
+        assert len(set(found)) == len(found)
+        for i in found:
             assert self.s.state(i) is State.SETTLED
             self.inputs_are_there(i)
-            answers = [self.s.reuse, self.s.cut_off, self.s.enqueue, self.s.enqueue, self.s.enqueue, None]
-            answer = data.draw(st.sampled_from(answers))
-            if answer:
-                answer(i)
-            else:
-                self.to_check.append(i)
+        for i in found:
+            answer = data.draw(st.sampled_from(ANSWERS))
+            if self.s.state(i) is not State.SETTLED:
+                continue  # an answer to another has skipped it
+            match answer:
+                case "run":
+                    self.s.enqueue(i)
+                case "reuse":
+                    self.s.reuse(i)
+                case "cut off":
+                    self.s.cut_off(i)
+                case "skip":
+                    self.dropped.add(i)
+                    self.s.skip(i, "a condition is not met")
+                case "leave out":
+                    self.s.leave_out(i, "it was left out")
+                case "fail":
+                    assert self.s.fail(i, self.s.attempt(i), ERROR)
+                case "later":
+                    self.to_check.append(i)
 
     @precondition(lambda self: self.to_check)
     @rule()
@@ -119,33 +191,95 @@ class Storm(RuleBasedStateMachine):
         if self.s.state(i) is State.SETTLED:  # else it was skipped or cancelled meanwhile
             self.s.enqueue(i)
 
-    @rule(slots=st.integers(1, 3))
-    def start(self, slots):
-        for pinned in (True, False):
-            taken = {lane for _, lane in self.live.values()}
-            lanes = [lane for lane in ([0] if pinned else range(1, slots + 1)) if lane not in taken]
-            started = self.s.starts(lanes, pinned=pinned)
-            assert not (started and (self.s.paused or self.s.cancelling))
-            assert len({lane for _, lane in started}) == len(started)
-            for i, lane in started:
-                assert lane in lanes
-                assert i not in self.live
-                assert (self.parents.get(i, i) in self.pinned) == pinned
-                self.inputs_are_there(i)
-                self.live[i] = (self.s.attempts[i], lane)
+    # -- starts
+
+    @rule(place=st.sampled_from(Place), data=st.data())
+    def start(self, place, data):
+        if self.one_lane and self.live:
+            return  # it is busy
+        lane = data.draw(st.integers(0, 3))
+        could = self.could_start(place)
+        i = self.s.take(place, lane)
+        if i is None:
+            assert self.one_lane or not could, "a node that is ready is not handed out"
+            return
+        assert not self.s.paused
+        assert not self.s.cancelling
+        assert i not in self.live
+        assert self.s.lane(i) == lane
+        assert self.one_lane or i == min(could, key=lambda j: (self.rank(j), j)), "not the most urgent"
+        assert self.one_lane or self.where(i) == place
+        self.inputs_are_there(i)
+        nodes = list(self.s.stretch(i)) if self.stretches else [i]
+        assert nodes[0] == i
+        assert len(set(nodes)) == len(nodes)
+        self.live[i] = Lane(nodes, lane)
+
+    def could_start(self, place):
+        """The nodes that may be started there now, told independently of the scheduler."""
+        if self.s.paused or self.s.cancelling:
+            return []
+        free = {name: amount - self.in_use(name) for name, amount in self.capacities.items()}
+        return [
+            i
+            for i in self.members
+            if self.s.state(i) is State.READY
+            and i not in self.s.resting
+            and self.where(i) == place
+            and all(free[name] >= amount for name, amount in self.demand(i).items())
+        ]
+
+    def in_use(self, name):
+        return sum(self.demand(i).get(name, 0) for i in self.live)
 
     def inputs_are_there(self, i):
-        for p in self.preds[i] if i < len(self.preds) else ():
-            assert p not in self.members or self.s.state(p) in GOOD, (i, p)
+        for p in self.s.preds(i):
+            assert p not in self.members or self.s.state(p) in GOOD or p in self.dropped, (i, p)
+
+    # -- lanes that run several nodes
+
+    @precondition(lambda self: self.stretches and self.live)
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def run_on(self, data, count):
+        """A lane ends nodes; nobody is told yet."""
+        lane = self.live[data.draw(st.sampled_from(sorted(self.live)))]
+        lane.ended = min(lane.ended + count, len(lane.nodes) - 1)
+
+    @precondition(lambda self: self.stretches)
+    @rule(halt=st.booleans())
+    def catch_up(self, halt=False):
+        """Log what has ended in the middle; with ``halt`` no lane goes on to another node."""
+        for lane in list(self.live.values()):
+            self.tell(lane)
+            if halt:
+                lane.nodes = lane.nodes[: lane.seen + 1]
+
+    def tell(self, lane):
+        if lane.ended > lane.seen:
+            del self.live[lane.current]
+            self.s.now += 1.0
+            self.old += [(i, 1) for i in lane.nodes[lane.seen : lane.ended]]
+            self.s.ran(lane.nodes[lane.seen :], [self.s.now] * (lane.ended - lane.seen), lane.lane)
+            lane.seen = lane.ended
+            self.s.follow(lane.current, self.s.now, lane.lane)
+            self.live[lane.current] = lane
+
+    # -- the answers to starts
 
     def pick(self, data):
+        """A node that runs, whose end is told now."""
         i = data.draw(st.sampled_from(sorted(self.live)))
-        attempt, _ = self.live.pop(i)
+        self.tell(self.live[i])
+        if self.stretches and self.fail_fast:
+            self.catch_up(halt=True)
+        i = next(j for j, lane in self.live.items() if i in lane.nodes)
+        del self.live[i]
+        attempt = self.s.attempt(i)
         self.old.append((i, attempt))
         return i, attempt
 
     @precondition(lambda self: self.live)
-    @rule(data=st.data(), how=st.sampled_from(["finish", "equal", "fail", "retry", "time out", "abandon"]))
+    @rule(data=st.data(), how=st.sampled_from(["finish", "equal", "fail", "retry", "rest", "time out", "abandon"]))
     def answer(self, data, how):
         i, attempt = self.pick(data)
         match how:
@@ -153,31 +287,17 @@ class Storm(RuleBasedStateMachine):
                 assert self.s.finish(i, attempt, how == "finish")
             case "fail":
                 assert self.s.fail(i, attempt, ERROR)
-            case "retry":
-                assert self.s.retry(i, attempt, ERROR)
+            case "retry" | "rest":
+                assert self.s.retry(i, attempt, ERROR, rest=how == "rest")
             case "time out":
                 assert self.s.time_out(i, attempt, 0.5)
             case "abandon":
                 assert self.s.abandon(i)
 
-    @precondition(lambda self: self.live and len(self.parents) < 12)
-    @rule(data=st.data(), count=st.integers(0, 4))
-    def expand(self, data, count):
-        i, attempt = self.pick(data)
-        if i in self.parents:  # a child is never expanded again
-            assert self.s.finish(i, attempt)
-            return
-        labels = [str(n) for n in range(count)]
-        children = self.s.expand(i, attempt, labels, [f"n{i}[{label}]" for label in labels])
-        assert len(children) == count
-        self.members.update(children)
-        self.parents.update(dict.fromkeys(children, i))
-
-    @rule()
-    def join(self):
-        for i in self.s.joined():
-            assert all(self.s.state(c) in GOOD for c, p in self.parents.items() if p == i)
-            self.s.join(i)
+    @precondition(lambda self: self.s.resting)
+    @rule(data=st.data())
+    def wake(self, data):
+        self.s.wake(data.draw(st.sampled_from(sorted(self.s.resting))))
 
     @precondition(lambda self: self.old)
     @rule(data=st.data())
@@ -194,11 +314,85 @@ class Storm(RuleBasedStateMachine):
             assert not self.s.abandon(i)
         assert len(self.s.log) == before
 
+    # -- a graph that grows
+
+    @precondition(lambda self: self.live and not self.stretches and len(self.members) < MOST_NODES)
+    @rule(data=st.data(), count=st.integers(0, 4), edges=st.booleans())
+    def expand(self, data, count, edges):
+        i, attempt = self.pick(data)
+        labels = [str(n) for n in range(count)]
+        few = [st.sets(st.integers(0, n - 1), max_size=2) if n else st.just(()) for n in range(count)]
+        inner = [sorted(data.draw(some)) for some in few] if edges else ()
+        children = self.s.expand(i, attempt, labels, [f"{self.s.log.names[i]}[{n}]" for n in labels], inner)
+        assert len(children) == count
+        self.members.update(children)
+        self.parents.update(dict.fromkeys(children, i))
+
+    @rule()
+    def join(self):
+        for i in self.s.joined():
+            assert all(self.s.state(c) in GOOD for c, p in self.parents.items() if p == i)
+            self.s.join(i)
+
+    @precondition(lambda self: self.live and not self.stretches and len(self.members) < MOST_NODES)
+    @rule(data=st.data(), count=st.integers(1, 4))
+    def grow(self, data, count):
+        i = data.draw(st.sampled_from(sorted(self.live)))
+        first = len(self.s.log.names)
+        needs = [sorted(data.draw(st.sets(st.integers(0, first + n - 1), max_size=3))) for n in range(count)]
+        above = self.above({p for inputs in needs for p in inputs if p < first})
+        free = sorted(j for j in self.members if self.s.state(j) in NOT_STARTED and j not in above)
+        readers = [sorted(data.draw(st.sets(st.sampled_from(free), max_size=2))) if free else [] for _ in range(count)]
+        for j in {j for each in readers for j in each}:
+            if self.s.state(j) in (State.SETTLED, State.READY):
+                self.unsettled.add(j)
+        if self.mode == "checked":  # whether a skipped input keeps a new node from running, its check says
+            self.dropped.update(p for inputs in needs for p in inputs if self.s.state(p) is State.SKIPPED)
+        new = self.s.grow(i, [f"g{first + n}" for n in range(count)], needs, readers)
+        assert list(new) == list(range(first, first + count))
+        self.members.update(new)
+        self.grew = i
+        for n, inputs in zip(new, needs):
+            assert set(inputs) <= set(self.s.preds(n))
+        for n, each in zip(new, readers):
+            assert all(n in self.s.preds(j) for j in each)
+
+    def above(self, nodes):
+        """``nodes`` and all that has to end before they can."""
+        found, stack = set(nodes), list(nodes)
+        while stack:
+            i = stack.pop()
+            children = [c for c, p in self.parents.items() if p == i]
+            for p in (*self.s.preds(i), *children):
+                if p not in found:
+                    found.add(p)
+                    stack.append(p)
+        return found
+
+    @precondition(lambda self: not self.stretches)
+    @rule(data=st.data())
+    def remove(self, data):
+        i = data.draw(st.sampled_from(sorted(self.members)))
+        could = self.s.state(i) in NOT_STARTED
+        if could:
+            self.dropped.add(i)
+        assert self.s.remove(i, "taken out") == could
+        if could:
+            assert self.s.state(i) is State.SKIPPED
+
     # -- from outside
 
-    @rule(what=st.sampled_from(["pause", "pause", "pause", "resume", "resume", "resume", "cancel"]))
+    @rule(what=st.sampled_from(["pause", "pause", "pause", "resume", "resume", "resume", "cancel", "expire"]))
     def command(self, what):
-        getattr(self.s, what)()
+        if what != "resume":
+            self.catch_up(halt=True)
+        if what == "expire":
+            self.old += [(i, self.s.attempt(i)) for i in self.live]
+            self.live.clear()
+            self.s.expire("the time is over")
+            assert self.s.done or self.s.joined()
+        else:
+            getattr(self.s, what)()
 
     # -- what must hold after each step
 
@@ -207,16 +401,28 @@ class Storm(RuleBasedStateMachine):
         log = self.s.log
         for seq in range(self.seen, len(log)):
             i, kind = log.node[seq], Kind(log.kind[seq])
-            if i != NO_NODE:
-                assert i in self.members
-                assert kind in FOLLOWS.get(self.last.get(i), ()), (i, self.last.get(i), kind)
-                self.last[i] = kind
+            if i == NO_NODE:
+                continue
+            assert i in self.members
+            if kind is Kind.NODE_EXPANDED and i == self.grew:
+                self.grew = None  # it runs on
+                continue
+            last = self.last.get(i)
+            if i in self.unsettled and last in (Kind.NODE_QUEUED, Kind.NODE_RETRIED):
+                last = None  # it was looked at once more
+            assert kind in FOLLOWS.get(last, ()), (i, last, kind)
+            self.last[i] = kind
         self.seen = len(log)
 
     @invariant()
     def the_state_agrees_with_itself(self):
         self.s.validate()
         assert self.s.running == set(self.live)
+
+    @invariant()
+    def no_more_is_taken_than_there_is(self):
+        for name, amount in self.capacities.items():
+            assert self.in_use(name) <= amount
 
     @invariant()
     def nothing_starts_after_a_first_failure_when_told_so(self):
@@ -232,21 +438,32 @@ class Storm(RuleBasedStateMachine):
         for _ in range(20 * len(self.members) + 20):
             if self.s.done:
                 break
-            for i in self.to_check + self.s.checks():
-                if self.s.state(i) is State.SETTLED:
-                    self.s.enqueue(i)
-            self.to_check = []
-            self.start(3)
-            while self.live:
-                i, (attempt, _) = self.live.popitem()
-                self.s.finish(i, attempt)
-            self.join()
+            self.drain()
             self.only_legal_transitions()
             self.the_state_agrees_with_itself()
         assert self.s.done, "the run never ends"
         ends = [self.s.log.node[seq] for seq, k in enumerate(self.s.log.kind) if Kind(k) in TERMINAL]
         assert sorted(ends) == sorted(self.members)
         assert all(self.s.state(i) in ENDED for i in self.members)
+
+    def drain(self):
+        """Let everything that can go on go on, and go well."""
+        for i in list(self.s.resting):
+            self.s.wake(i)
+        for i in self.to_check + self.s.checks():
+            if self.s.state(i) is State.SETTLED:
+                self.s.enqueue(i)
+        self.to_check = []
+        for place in Place:
+            while not (self.one_lane and self.live) and (i := self.s.take(place, 1)) is not None:
+                self.inputs_are_there(i)
+                self.live[i] = Lane([i], 1)
+        for lane in list(self.live.values()):
+            self.tell(lane)
+            i = lane.current
+            del self.live[i]
+            assert self.s.finish(i, self.s.attempt(i))
+        self.join()
 
 
 Storm.TestCase.settings = settings(
@@ -271,9 +488,10 @@ def test_only_pending_nodes_run_and_others_count_as_settled():
     assert run_out(make([(), (0,), (1,), (2,)], pending=[2, 3])) == [2, 3]
 
 
-def test_a_chain_of_100_000_nodes_needs_no_recursion():
+@pytest.mark.parametrize("options", [{}, {"checked": False, "in_order": True}])
+def test_a_chain_of_100_000_nodes_needs_no_recursion(options):
     size = 100_000
-    scheduler = make([(), *((i,) for i in range(size - 1))])
+    scheduler = make([(), *((i,) for i in range(size - 1))], **options)
     scheduler.fail(*start_all(scheduler)[0], ERROR)
     assert scheduler.done
     assert scheduler.state(size - 1) is State.SKIPPED
@@ -324,13 +542,23 @@ def test_the_answer_of_an_earlier_attempt_is_ignored_while_the_next_one_runs():
     ]
 
 
+@pytest.mark.parametrize("options", [{}, {"in_order": True}])
+def test_a_node_that_rests_is_not_started_until_it_is_woken(options):
+    scheduler = make([(), (0,)], checked=False, **options)
+    scheduler.retry(0, scheduler.attempt(scheduler.take()), ERROR, rest=True)
+    assert scheduler.take() is None
+    assert not scheduler.waiting()
+    scheduler.wake(0)
+    assert run_out(scheduler) == [0, 1]
+
+
 def test_a_pause_starts_and_checks_nothing_until_resumed():
     scheduler = make([(), (0,), ()])
     started = dict(start_all(scheduler, lanes=1))
     scheduler.pause()
     scheduler.finish(0, started[0])
     assert scheduler.checks() == []
-    assert scheduler.starts([1, 2], pinned=False) == []
+    assert scheduler.take() is None
     scheduler.resume()
     assert run_out(scheduler) == [1, 2]
 
@@ -353,6 +581,25 @@ def test_a_cancel_ends_a_pause():
     assert scheduler.done
 
 
+def test_when_the_time_is_over_what_runs_timed_out_and_what_never_started_is_skipped():
+    scheduler = make([(), (0,), ()])
+    ((i, attempt),) = start_all(scheduler, lanes=1)
+    scheduler.expire("too long")
+    assert scheduler.done
+    assert [scheduler.state(j) for j in (0, 1, 2)] == [State.TIMED_OUT, State.SKIPPED, State.SKIPPED]
+    assert {scheduler.story(j)[-1].detail["reason"] for j in (0, 1, 2)} == {"too long"}
+    assert not scheduler.finish(i, attempt)
+
+
+def test_the_time_can_be_over_after_a_cancel_too():
+    scheduler = make([(), (0,)])
+    start_all(scheduler)
+    scheduler.cancel()
+    scheduler.expire("too long")
+    assert scheduler.done
+    assert [scheduler.state(i) for i in (0, 1)] == [State.TIMED_OUT, State.CANCELLED]
+
+
 def test_an_expanded_node_ends_with_its_children_and_releases_what_needs_it():
     scheduler = make([(), (0,)])
     scheduler.expand(*start_all(scheduler)[0], ["a", "b"], ["n0[a]", "n0[b]"])
@@ -363,6 +610,14 @@ def test_an_expanded_node_ends_with_its_children_and_releases_what_needs_it():
     assert scheduler.joined() == [0]
     scheduler.join(0)
     assert run_out(scheduler) == [1]
+
+
+def test_children_may_need_each_other_and_have_children_of_their_own():
+    scheduler = make([()])
+    scheduler.expand(*start_all(scheduler)[0], ["a", "b"], ["n0[a]", "n0[b]"], [(), (0,)])
+    scheduler.expand(*start_all(scheduler)[0], ["x"], ["n0[a][x]"])
+    assert run_out(scheduler) == [3, 2]
+    assert scheduler.state(0) is State.RAN
 
 
 def test_a_node_expanded_into_nothing_is_joined_at_once():
@@ -396,12 +651,14 @@ def test_fail_fast_skips_all_that_has_not_started_and_lets_the_rest_end():
     assert scheduler.done
 
 
-def test_after_a_fail_fast_stop_nothing_is_tried_again_and_nothing_is_expanded():
-    scheduler = make([(), (), ()], fail_fast=True)
+def test_after_a_fail_fast_stop_nothing_is_tried_again_and_nothing_is_expanded_or_added():
+    scheduler = make([(), (), (), ()], fail_fast=True)
     started = dict(start_all(scheduler))
     scheduler.fail(0, started[0], ERROR)
     scheduler.retry(1, started[1], ERROR)
     scheduler.expand(2, started[2], ["0"], ["n2[0]"])
+    scheduler.grow(3, ["new"], [()], [()])
+    scheduler.finish(3, started[3])
     assert start_all(scheduler) == []
     assert scheduler.done
 
@@ -415,17 +672,117 @@ def test_a_skipped_child_is_never_called_failed():
     assert scheduler.state(1) is State.SKIPPED
 
 
-def test_pinned_nodes_and_their_children_start_in_the_first_lane_only():
-    scheduler = make([(), ()], pinned={1})
+def test_nodes_and_their_children_start_only_where_they_are_to_run():
+    scheduler = make([(), ()], place=lambda i: (Place.WORKER, Place.CALLER)[i])
     for i in scheduler.checks():
         scheduler.enqueue(i)
-    assert scheduler.starts([1, 2, 3], pinned=False) == [(0, 1)]
-    assert scheduler.starts([0], pinned=True) == [(1, 0)]
+    assert (taken(scheduler), taken(scheduler, Place.CALLER)) == ([0], [1])
     scheduler.expand(1, 1, ["0"], ["n1[0]"])
     for i in scheduler.checks():
         scheduler.enqueue(i)
-    assert scheduler.starts([2, 3], pinned=False) == []
-    assert scheduler.starts([0], pinned=True) == [(2, 0)]
+    assert (taken(scheduler), taken(scheduler, Place.CALLER)) == ([], [2])
+
+
+def test_the_most_urgent_of_the_ready_nodes_comes_first():
+    scheduler = make([()] * 4, checked=False, rank=lambda i: -i % 3)
+    assert taken(scheduler) == [0, 3, 2, 1]
+
+
+def test_a_node_waits_until_what_it_demands_is_free_and_others_go_first():
+    scheduler = make(
+        [()] * 4, checked=False, demand=lambda i: {"gpu": 1} if i % 2 == 0 else {}, capacities={"gpu": 1}
+    )
+    assert taken(scheduler) == [0, 1, 3]
+    scheduler.finish(0, 1)
+    assert taken(scheduler) == [2]
+
+
+def test_a_skipped_node_releases_what_needs_it_and_one_that_is_left_out_does_not():
+    scheduler = make([(), (0,), (), (2,)])
+    skipped, left_out = scheduler.checks()
+    scheduler.skip(skipped, "no")
+    scheduler.leave_out(left_out, "no")
+    assert scheduler.story(3)[-1].detail["reason"] == "n2 was left out"
+    assert run_out(scheduler) == [1]
+
+
+# -- stretches
+
+
+@pytest.mark.parametrize("options", [{}, {"in_order": True}])
+def test_a_lane_may_run_a_chain_at_one_go(options):
+    scheduler = make([(), (0,), (1,), (2,)], checked=False, **options)
+    nodes = scheduler.stretch(scheduler.take(lane=2))
+    assert list(nodes) == [0, 1, 2, 3]
+    scheduler.ran(nodes, [1.0, 2.0, 3.0, 4.0], 2)
+    assert scheduler.done
+    assert [(e.kind, e.node, e.time) for e in scheduler.log][:3] == [
+        (Kind.NODE_STARTED, "n0", 0.0),
+        (Kind.NODE_RAN, "n0", 1.0),
+        (Kind.NODE_STARTED, "n1", 1.0),
+    ]
+    assert {e.detail["lane"] for e in scheduler.log if e.kind is Kind.NODE_STARTED} == {2}
+    scheduler.validate()
+
+
+def test_a_chain_ends_where_nodes_meet_or_part():
+    scheduler = make([(), (0,), (1,), (1,), (2, 3), (4,)], checked=False)
+    assert scheduler.stretch(scheduler.take()) == [0, 1]
+
+
+def test_the_log_catches_up_in_the_middle_of_a_stretch():
+    scheduler = make([(), (0,), (1,)], checked=False)
+    nodes = scheduler.stretch(scheduler.take())
+    scheduler.ran(nodes, [1.0])
+    scheduler.follow(1, 1.0)
+    scheduler.now = 1.5
+    scheduler.cancel()
+    assert [scheduler.state(i) for i in nodes] == [State.RAN, State.RUNNING, State.CANCELLED]
+    assert scheduler.finish(1, 1)
+    assert scheduler.done
+    scheduler.validate()
+
+
+# -- graphs that grow
+
+
+@pytest.mark.parametrize("options", [{"checked": True}, {"checked": False}, {"checked": False, "in_order": True}])
+def test_what_needs_a_new_node_waits_for_it(options):
+    scheduler = make([(), (0,), ()], **options)
+    ((i, attempt),) = start_all(scheduler, lanes=1)
+    assert list(scheduler.grow(i, ["x", "y"], [(4,), (0,)], [(1,), ()])) == [3, 4]
+    scheduler.finish(i, attempt)
+    order = run_out(scheduler)
+    assert sorted(order) == [1, 2, 3, 4]
+    assert order.index(4) < order.index(3) < order.index(1)
+
+
+def test_a_node_that_was_ready_waits_again_for_a_new_one():
+    scheduler = make([(), ()], checked=False)
+    (i,) = taken(scheduler, most=1)
+    scheduler.grow(i, ["x"], [()], [(1,)])
+    assert taken(scheduler) == [2]
+    scheduler.finish(2, 1)
+    assert taken(scheduler) == [1]
+
+
+def test_a_new_node_that_needs_a_failed_one_is_skipped_and_so_is_what_needs_it():
+    scheduler = make([(), (), (1,)], checked=False)
+    assert taken(scheduler) == [0, 1]
+    scheduler.fail(0, 1, ERROR)
+    scheduler.grow(1, ["x"], [(0,)], [(2,)])
+    assert [scheduler.story(i)[-1].detail["reason"] for i in (2, 3)] == ["n0 failed"] * 2
+
+
+@pytest.mark.parametrize("options", [{}, {"in_order": True}])
+def test_a_node_that_was_not_started_can_be_taken_out(options):
+    scheduler = make([(), (0,), (1,)], checked=False, **options)
+    (i,) = taken(scheduler, most=1)
+    assert not scheduler.remove(i, "no longer wanted")
+    assert scheduler.remove(1, "no longer wanted")
+    assert kinds(scheduler, 1) == [Kind.NODE_SKIPPED]
+    scheduler.finish(i, 1)
+    assert run_out(scheduler) == [2]
 
 
 def test_the_story_of_a_node_is_its_events_in_order():

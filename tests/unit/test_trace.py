@@ -582,11 +582,11 @@ def test_a_node_that_runs_as_its_parts_is_in_the_trace_with_them():
     def words():
         return ["a", "b"]
 
-    def upper(words):
-        return words.upper()
+    def upper(word):
+        return word.upper()
 
     dag = DAG()
-    dag.define([Node.of(words), Node.of(upper, options=NodeOptions(each="words"))])
+    dag.define([Node.of(words), Node.of(upper, options=NodeOptions(each={"word": "words"}))])
     trace = traced(run(dag, workers=2)[1], dag)
     assert trace.counts == {"ran": 4}
     assert events(trace, "X", name="upper")[0]["args"]["children"] == 2

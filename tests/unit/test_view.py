@@ -10,23 +10,22 @@ import re
 import struct
 import threading
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dagbook.backends.inline import InlineBackend
-from dagbook.engine.driver import Driver, Environment
 from dagbook.engine.events import NO_NODE, Kind, Log
+from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import make_plan
 from dagbook.engine.ports import Summary
-from dagbook.engine.run import Run
+from dagbook.engine.run import KeptRun
 from dagbook.graph.node import Node, NodeOptions
 from dagbook.notebook import summaries
 from dagbook.notebook.picture import STATUS, Picture
 from dagbook.notebook.view import View
-from dagbook.session import Session, SystemClock
+from dagbook.observe.bus import Bus
+from dagbook.session import Session
 
 PROTOCOL = Path(__file__).parents[2] / "js" / "src" / "protocol.ts"
 
@@ -309,7 +308,7 @@ def test_everything_that_may_run_is_queued_from_the_start() -> None:
     session = three_kinds()
     pages: list[Page] = []
 
-    def peek(run: Run) -> Any:
+    def peek(run: KeptRun) -> Any:
         pages.append(fresh(view))
         return lambda log, start, stop: None
 
@@ -486,9 +485,7 @@ def burst(count: int) -> tuple[View, Recorder, Any]:
     view, recorder = watched(session)
     decider = session._decider()
     plan = make_plan(decider, range(count))
-    pool, lane, capture = session._workers_for(2), InlineBackend(), nullcontext
-    environment = Environment(session._store, session.journal, SystemClock(), lane, pool, capture, [], str)
-    run = Run(Driver(plan, decider, environment), lane, ())
+    run = session._make(plan, decider, RunOptions(workers=2), Bus(), (), None)
     return view, recorder, run
 
 

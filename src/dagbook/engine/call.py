@@ -4,12 +4,11 @@ happens becomes an Outcome. Everything here runs on the thread of the node; noth
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from types import CoroutineType, TracebackType
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.coroutines import finish_coroutine
@@ -30,6 +29,8 @@ Capture = Callable[[str], AbstractContextManager[Sequence[Mapping[str, Any]]]]
 """Given a node's name: a context in which what the code shows is collected into the list that it yields."""
 
 MESSAGE_LIMIT = 4_000
+
+NO_SUMMARY = Summary()
 
 
 @dataclass(slots=True)
@@ -60,13 +61,13 @@ class Outcome:
     blob: Blob | None = None
     volatile: str = ""
     splice: Splice | None = None
-    element_digests: list[dict[str, Digest]] = field(default_factory=list)
+    element_digests: Sequence[Mapping[str, Digest]] = ()
     error: BaseException | None = None
     lost: Result | None = None
     changed: tuple[str, ...] = ()
     files: tuple[tuple[str, Digest], ...] = ()
     shown: tuple[Mapping[str, Any], ...] = ()
-    summary: Summary = field(default_factory=Summary)
+    summary: Summary = NO_SUMMARY
     started: float = 0.0
     seconds: float = 0.0
 
@@ -124,7 +125,7 @@ def _call(
         positional, keywords = deepcopy((positional, keywords))
     shown: Sequence[Mapping[str, Any]] = ()
     try:
-        with recording() as read, capture(task.name) as shown, seeded(task.seed):
+        with recording() as read, capture(task.name) as shown, seeded(task.seed) if task.seed else _AS_IS:
             value = task.node.fn(*positional, **keywords)
             outcome.value = finish_coroutine(value, loop) if type(value) is CoroutineType else value
     finally:
@@ -132,8 +133,13 @@ def _call(
     outcome.files = read.digests()
 
 
+_AS_IS = nullcontext()
+
+
 def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Arguments as the function takes them: by position as far as there is no gap, by keyword after it."""
+    if not arguments:
+        return [], {}
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     for parameter in node.parameters:
@@ -146,9 +152,12 @@ def bind(node: Node, arguments: Mapping[str, Any]) -> tuple[list[Any], dict[str,
     return positional, keywords
 
 
+_READ_ONCE = frozenset({GeneratorType, AsyncGeneratorType, CoroutineType})
+
+
 def _settle(task: Task, outcome: Outcome, store: Store) -> None:
     value = outcome.value
-    if inspect.isgenerator(value) or inspect.isasyncgen(value) or inspect.iscoroutine(value):
+    if type(value) in _READ_ONCE:
         raise TypeError(
             f"{task.name} returned a {type(value).__name__}, which can be read only once. Return list(...) of it."
         )

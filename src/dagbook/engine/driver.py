@@ -410,7 +410,8 @@ class Driver:
         if self.options.fail_fast:
             self._catch_up(halt=True)  # else nodes would be skipped that a lane has come to
         retries, backoff = self.work.retries(i)
-        if again or (attempt <= retries and isinstance(error, Exception)):
+        more = attempt <= retries and isinstance(error, Exception) and i in scheduler.running
+        if again or more:
             rest = backoff * 2.0 ** (attempt - 1) * (0.5 + random() / 2) if backoff and not again else 0.0
             if scheduler.retry(i, attempt, described, rest=rest > 0) and rest and i in scheduler.resting:
                 self._rests[i] = self.env.clock.monotonic() + rest
@@ -478,7 +479,7 @@ class Driver:
         if ends:
             # a job of one node is reported at once: by the time now, no event is older than the one before it
             times = [end - self.began for end in ends] if self.env.stretches else [self.scheduler.now]
-            self.scheduler.ran(job.nodes[job.seen :], job.began, times, job.lane)
+            self.scheduler.ran(job.nodes[job.seen :], times, job.lane)
             job.seen += len(ends)
         if job.error is not None:
             self._log_start(job)
@@ -560,14 +561,16 @@ class Driver:
         self.ending = "timed out"
         self.scheduler.expire(reason)
         for job in [*self._jobs.values(), *self._loose]:
-            self._leave(job)
+            if job.seen < len(job.nodes):
+                self._leave(job)
 
     def _abandon_all(self) -> None:
         self._give_up = inf
         for job in [*self._jobs.values(), *self._loose]:
             self.log_ends(job)
-            self.scheduler.abandon(job.current)
-            self._leave(job)
+            if job.seen < len(job.nodes):  # else its lane is on its way to say that it has ended
+                self.scheduler.abandon(job.current)
+                self._leave(job)
 
     def _leave(self, job: Job) -> None:
         """Nobody waits for this job any more; its lane gets another thread."""
@@ -594,14 +597,21 @@ class Driver:
     def _commit(self, news: tuple[int, int, Sequence[Record]]) -> None:
         """Journal what happened, then publish it."""
         start, stop, records = news
-        if start < stop:
-            self._keep(lambda: self.env.journal.commit(self.number, self.log, start, stop, records))
-            self.env.publish(self.log, start, stop)
+        if start == stop:
+            return
+        try:
+            self.env.journal.commit(self.number, self.log, start, stop, records)
+        except StoreError as error:
+            self._unrecorded(error)
+        self.env.publish(self.log, start, stop)
 
     def _finalize(self) -> None:
         self.log.add(Kind.RUN_FINISHED, NO_NODE, self._time(), {"status": self.ending})
         self._commit(self._news())
-        self._keep(lambda: self.env.journal.finish(self.number, self.ending, self.env.clock.wall()))
+        try:
+            self.env.journal.finish(self.number, self.ending, self.env.clock.wall())
+        except StoreError as error:
+            self._unrecorded(error)
         try:
             self.after()
         finally:
@@ -610,12 +620,9 @@ class Driver:
             for call in self._calls:
                 call()
 
-    def _keep(self, write: Callable[[], None]) -> None:
-        """Write to the journal; when it cannot be written the run goes on, and says so once."""
-        try:
-            write()
-        except StoreError as error:
-            warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
+    def _unrecorded(self, error: StoreError) -> None:
+        """The journal cannot be written: the run goes on, and says so."""
+        warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
 
 
 def _nothing() -> None:

@@ -18,7 +18,8 @@ from dagbook.engine.story import Story
 from dagbook.engine.versions import Results
 from dagbook.fingerprint.key import Key
 from dagbook.fingerprint.parts import Digest, known
-from dagbook.graph.compose import child_name
+from dagbook.fingerprint.value import fingerprint
+from dagbook.graph.compose import ELEMENT, PerBranch, child_name
 from dagbook.graph.node import Node
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class Inner:
     outer: Inner | None = None
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the branches that it is in, the outermost first."""
+        return (*(() if self.outer is None else self.outer.labels), self.label)
+
+    @property
     def shift(self) -> int:
         """Where in the run the decider's topology begins."""
         if self.base is not None:
@@ -67,9 +73,15 @@ class Inner:
 
 def _entry(node: Node, elements: Mapping[str, Any]) -> dict[str, Any]:
     """The element under the name of the one parameter of a mapped graph's source that is not bound otherwise."""
-    free = [p.name for p in node.parameters if not p.source and p.name not in node.options.each]
+    free = [p.name for p in node.parameters if p.source in ("", ELEMENT) and p.name not in node.options.each]
     mapped = [p.name for p in node.parameters if p.name in node.options.each]
     return dict(zip((*free, *mapped), elements.values(), strict=False))
+
+
+def _of_branch(node: Node, parameters: Mapping[str, object], labels: Sequence[str]) -> dict[str, object]:
+    """The graph inputs of a child that are another in each branch."""
+    sources = {p.name: parameters.get(p.source) for p in node.parameters if isinstance(p.source, str)}
+    return {name: value.at(labels) for name, value in sources.items() if isinstance(value, PerBranch)}
 
 
 class Kept:
@@ -124,7 +136,6 @@ class Kept:
             story.inputs = tuple(self.log.names[p] for p in self.plan.topology.preds[i])
             if step.result is not None:
                 story.how, story.record = Kind.NODE_REUSED, step.result.record
-                story.parts = step.result.record.parts
                 self._note_origin(i, step.result)
                 self.decider.shelf.put(step.name, step.result)
                 self.log.add(Kind.NODE_REUSED, i, 0.0)
@@ -134,7 +145,10 @@ class Kept:
             self.from_store.add(i)
 
     def _story(self, name: str) -> Story:
-        return self.stories.setdefault(name, Story(name, self.number))
+        story = self.stories.get(name)
+        if story is None:
+            story = self.stories[name] = Story(name, self.number)
+        return story
 
     def place(self, i: int) -> int:
         """Where a node runs."""
@@ -155,10 +169,9 @@ class Kept:
         key, forced, found = verdict
         name, scheduler = self.log.names[i], self.driver.scheduler
         story = self._story(name)
-        story.previous = self.decider.previous(name)
-        story.changes = self.decider.changes(name, key)
-        story.first = story.previous is None
-        story.parts = key.parts
+        previous = self.decider.previous(name)
+        same = previous is not None and previous.key == key.digest
+        story.looked_up(previous, key, self.decider.file_changes(previous) if same and previous else ())
         story.forced = forced
         if found is None:
             self._not_found(i, name, key)
@@ -167,7 +180,7 @@ class Kept:
         self._note_origin(i, found)
         story.record = found.record
         self.decider.shelf.put(name, found)
-        if i not in self._inner and story.previous is not None and story.previous.key == key.digest:
+        if same and i not in self._inner:
             story.how = Kind.NODE_CUT_OFF
             scheduler.cut_off(i)
         else:
@@ -327,27 +340,25 @@ class Kept:
         needs: list[Sequence[int]] = []
         first = len(self.log.names)
         inside = None if body is None else decider.inner(body)
+        around = () if outer is None else outer.labels
         for branch, digests in zip(splice.branches, outcome.element_digests, strict=True):
             at, label = first + len(names), child_name(name, branch.label)
+            labels = (*around, branch.label)
             if body is None or inside is None:
-                self._inner[at] = Inner(decider, k, None, branch.label, branch.values, digests, family, outer)
+                own = _of_branch(decider.topology.nodes[k], decider.parameters, labels)
+                values, marks = {**branch.values, **own}, {**digests, **{p: fingerprint(v) for p, v in own.items()}}
+                self._inner[at] = Inner(decider, k, None, branch.label, values, marks, family, outer)
                 names.append(label)
                 needs.append(())
                 branches.sinks.append(at)
                 continue
             for n, inner_name in enumerate(body.names):
                 sink = not body.succs[n]
-                elements = () if body.preds[n] else tuple(digests)
-                self._inner[at + n] = Inner(
-                    inside,
-                    n,
-                    at,
-                    branch.label,
-                    _entry(body.nodes[n], branch.values) if elements else {},
-                    _entry(body.nodes[n], digests) if elements else {},
-                    family,
-                    outer,
-                )
+                node, own = body.nodes[n], _of_branch(body.nodes[n], decider.parameters, labels)
+                values = {**(_entry(node, branch.values) if not body.preds[n] else {}), **own}
+                marks = {p: fingerprint(v) for p, v in own.items()}
+                marks |= _entry(node, digests) if not body.preds[n] else {}
+                self._inner[at + n] = Inner(inside, n, at, branch.label, values, marks, family, outer)
                 names.append(label if sink else f"{label}/{inner_name}")
                 needs.append([at - first + p for p in body.preds[n]])
                 if sink:

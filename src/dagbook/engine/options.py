@@ -48,7 +48,11 @@ class RunOptions:
             raise UsageError(f"the number of retries is a whole number from 0 up, not {self.retries!r}.")
         if self.timeout is not None and not (_number(self.timeout) and self.timeout > 0):
             raise UsageError(f"a timeout is a number of seconds above 0, not {self.timeout!r}.")
+        if self.cancel_event is not None and not hasattr(self.cancel_event, "is_set"):
+            raise UsageError(f"cancel_event is a threading.Event, not {self.cancel_event!r}.")
         for what, amounts in (("cost", self.costs), ("capacity", self.resources)):
+            if not isinstance(amounts, Mapping):
+                raise UsageError(f"each {what} is given by name, in a dict, not as {amounts!r}.")
             for name, amount in amounts.items():
                 if not _number(amount) or amount < 0:
                     raise UsageError(f"the {what} of {name!r} is a number from 0 up, not {amount!r}.")

@@ -222,6 +222,8 @@ class Plain:
                     f"the expansion of {log.names[i]!r} changes {name!r}, which has already been started. Only nodes "
                     "that wait can be removed, or get more inputs."
                 )
+        for new in growth.add:
+            required(new.name, new.fn, new.needs.__contains__)
         self.accept(growth)
         first = len(log.names)
         for n, new in enumerate(growth.add):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
+from typing import NamedTuple
 
 from dagbook.engine.ports import Journal, Record, Store
 from dagbook.engine.result import Result
 from dagbook.errors import RefusedError
 from dagbook.fingerprint.code import Reach, reach
 from dagbook.fingerprint.files import digests, expand
-from dagbook.fingerprint.key import Change, Key, difference, make_key
+from dagbook.fingerprint.key import Change, Key, Stem, difference, make_key
 from dagbook.fingerprint.parts import Digest
 from dagbook.fingerprint.value import fingerprint
 from dagbook.graph.compose import child_name
@@ -72,6 +73,22 @@ class Asked:
         )
 
 
+class _Form(NamedTuple):
+    """What stays of a node's keys while only values change, and which values count beside those of its inputs."""
+
+    stem: Stem
+    parameters: Sequence[str]
+    watch: tuple[str, ...]
+    constants: tuple[Digest, ...]
+
+
+def _binding(node: Node) -> list[tuple[str, Digest]]:
+    """How parameters get their values, when not simply by their names."""
+    options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
+    sources = {p.name: p.source for p in node.parameters if p.source}
+    return [*options, ("sources", fingerprint(sources))] if sources else options
+
+
 class Decider:
     """Keys of the nodes of one topology, and the results that are stored under them."""
 
@@ -95,6 +112,7 @@ class Decider:
         self._locate = locate
         self._seed = seed
         self._reach: dict[int, Reach] = {}
+        self._forms: dict[int, _Form] = {}
         self._unknown: set[str] = set()  # names without any record
         self._file_state: dict[tuple[str, ...], tuple[tuple[str, Digest], ...]] = {}
 
@@ -123,8 +141,12 @@ class Decider:
 
     def key(self, i: int, digest: Callable[[int], Digest]) -> Key:
         """The node's key. ``digest(p)`` is the fingerprint of the value of node ``p``."""
-        inputs = [(self.topology.names[p], digest(p)) for p in self.topology.preds[i]]
-        return self._make(i, inputs)
+        form = self._form(i)
+        values = [digest(p) for p in self.topology.preds[i]]
+        if form.parameters or form.watch:
+            values += [fingerprint(self.parameters[name]) for name in form.parameters]
+            values += [d for _, d in self._files(form.watch)]
+        return form.stem.key([*values, *form.constants] if form.constants else values)
 
     def child_key(self, i: int, elements: Mapping[str, Digest], digest: Callable[[int], Digest]) -> Key:
         """The key of one child of a mapped node: what it is mapped over counts by its own element only."""
@@ -133,7 +155,8 @@ class Decider:
         inputs = [
             (self.topology.names[p], digest(p)) for p in self.topology.preds[i] if self.topology.names[p] not in whole
         ]
-        return self._make(i, inputs + [(f"element {p} of {each[p]}", d) for p, d in elements.items()], whole)
+        titles = {p: f"element {p} of {each[p]}" if p in each else f"element {p}" for p in elements}
+        return self._make(i, inputs + [(titles[p], d) for p, d in elements.items()], whole)
 
     def inner_key(self, k: int, elements: Mapping[str, Digest], digest: Callable[[int], Digest]) -> Key:
         """The key of a node of a mapped graph, of which this decider's topology is one branch."""
@@ -160,18 +183,36 @@ class Decider:
     def _make(self, i: int, inputs: Sequence[tuple[str, Digest]], without: Container[str] = ()) -> Key:
         node = self.topology.nodes[i]
         names = [name for name in self._set_parameters(node) if name not in without]
-        options = [("each", fingerprint(dict(node.options.each)))] if node.options.each else []
-        sources = {p.name: p.source for p in node.parameters if p.source}
-        options += [("sources", fingerprint(sources))] if sources else []
-        options += [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
+        watched = [(f"watch {path}", d) for path, d in self._files(expand(node.options.watch))]
         seed = self.seed(i)
         return make_key(
             self.reach(i),
             inputs,
             parameters=[(name, fingerprint(self.parameters[name])) for name in names],
-            options=options,
+            options=[*watched, *_binding(node)],
             seed=fingerprint(seed) if seed else None,
         )
+
+    def _form(self, i: int) -> _Form:
+        """What stays of a node's keys; made again when what its code reaches is otherwise."""
+        form, found = self._forms.get(i), self.reach(i)
+        if form is not None and form.stem.reach is found:
+            return form
+        node, names = self.topology.nodes[i], self.topology.names
+        parameters, watch = self._set_parameters(node), expand(node.options.watch)
+        options, seed = _binding(node), self.seed(i)
+        named = [("input", names[p]) for p in self.topology.preds[i]]
+        named += [("parameter", name) for name in parameters]
+        named += [("option", f"watch {path}") for path, _ in self._files(watch)]
+        named += [("option", name) for name, _ in options]
+        constants = [d for _, d in options]
+        if seed:
+            named.append(("seed", "seed"))
+            constants.append(fingerprint(seed))
+        form = _Form(Stem(found, named), parameters, watch, tuple(constants))
+        if not watch:  # which files a pattern stands for may be otherwise the next time
+            self._forms[i] = form
+        return form
 
     def _set_parameters(self, node: Node) -> list[str]:
         each = node.options.each
@@ -278,11 +319,12 @@ class Decider:
         record = self.previous(name)
         if record is None:
             return ()
-        if record.key == key.digest:
-            return self._file_changes(record)
-        return difference(record.parts, key.parts)
+        return self.file_changes(record) if record.key == key.digest else difference(record.parts, key.parts)
 
-    def _file_changes(self, record: Record) -> tuple[Change, ...]:
+    def file_changes(self, record: Record) -> tuple[Change, ...]:
+        """How the files that were read differ from what they were."""
+        if not record.files:
+            return ()
         now = dict(self._files(tuple(path for path, _ in record.files)))
         return tuple(Change("file", path, "changed") for path, d in record.files if now.get(path) != d)
 

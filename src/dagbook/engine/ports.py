@@ -23,7 +23,7 @@ class Blob:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Summary:
     """What a value looks like, without the value: ``DataFrame``, ``(327346, 20)``, bytes in memory (0: not known)."""
 
@@ -42,7 +42,7 @@ class Child:
     value: Digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """All that is remembered of one finished execution, but the value itself.
 
@@ -51,6 +51,7 @@ class Record:
     (not stored: it lives in one process only). ``shown`` is the list of captured outputs, as plain JSON-like data.
     ``children`` is the composition of a mapped node, whose value is made of theirs and has no blob: in this case
     ``mapping`` says whether it is a dict (else a list). Times are seconds; ``finished`` is since the epoch.
+    Never changed once it is made (it is not frozen, because one is made for each node that runs).
     """
 
     node: str

@@ -291,6 +291,11 @@ class KeptRun(Run):
         """Whether a reused value was in the store only, and not in memory."""
         return i in self._work.from_store
 
+    @property
+    def results(self) -> Mapping[int, Result]:
+        """The results of nodes and children by index, as they come."""
+        return self._work.results
+
     def results_by_name(self) -> Mapping[str, Result]:
         """The results of all nodes and children that have one."""
         own = range(len(self.topology))

@@ -209,7 +209,7 @@ class Scheduler:
         """Nodes whose inputs are settled since the last call: answer each."""
         if self.paused or not self._settled:
             return []
-        taken = [i for i in self._settled if self._state[i] == _SETTLED]
+        taken = [i for i in dict.fromkeys(self._settled) if self._state[i] == _SETTLED]
         self._settled.clear()
         return taken
 
@@ -322,8 +322,8 @@ class Scheduler:
         self._end(i, _RAN, CHANGED if changed else EQUAL)
         return True
 
-    def ran(self, nodes: Sequence[int], start: float, ends: Sequence[float], lane: int = 0) -> None:
-        """The first ``len(ends)`` of a stretch have values, one after another; the first was started at ``start``."""
+    def ran(self, nodes: Sequence[int], ends: Sequence[float], lane: int = 0) -> None:
+        """The first ``len(ends)`` of a stretch, of which the very first is RUNNING, have values, one after another."""
         count = len(ends)
         if not count:
             return
@@ -438,6 +438,7 @@ class Scheduler:
         """
         if not self._live(i, attempt):
             return None
+        self._need_counts()
         first = len(self.log.names)
         children = range(first, first + len(names))
         self._lengthen(names)
@@ -533,6 +534,9 @@ class Scheduler:
         if not self._in_order:
             return
         self._in_order = False
+        if self._demand is not None:
+            for i in self.running:
+                self._reserve(self._demand(i))
         state = self._state
         self._wait = dict.fromkeys(self._order, 0) if isinstance(state, _Sparse) else [0] * len(state)
         for i in self._order[self._next :]:
@@ -574,8 +578,7 @@ class Scheduler:
 
     def expire(self, reason: str) -> None:
         """The time of the whole run is over: what runs timed out, what was never started is skipped."""
-        if not self._halt():
-            return
+        self._halt()
         for i in list(self.running):
             self._end(i, _TIMED_OUT, {"reason": reason})
         for i in self._members(_NOT_STARTED):
@@ -636,7 +639,7 @@ class Scheduler:
         """What a node took while it ran is free again."""
         if self._lanes:
             self._lanes.pop(i, None)
-        if self._demand is None:
+        if self._demand is None or self._in_order:  # in order nothing was taken
             return
         for name, amount in self._demand(i).items():
             self._free[name] += amount
@@ -676,7 +679,7 @@ class Scheduler:
             self._end(parent, _SKIPPED, {"reason": "some of its children were skipped"})
         else:
             name = self.log.names[child]
-            self._end(parent, _FAILED, {"error": {"type": "", "message": f"{name} failed", "child": name}})
+            self._end(parent, _FAILED, {"error": {"type": "", "message": f"{name} {self._word(child)}", "child": name}})
 
     def _skip_below(self, i: int, cause: str) -> None:
         detail = {"reason": cause}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dagbook.engine.result import Result
 
 
-class Results:
+class Results(Mapping[int, Result]):
     """Results by index, as one run sees them.
 
     A run that changes a few nodes of many makes the next version in a time that depends on those few: the newest
@@ -32,7 +32,7 @@ class Results:
         self._behind = None
         return new
 
-    def get(self, i: int) -> Result | None:
+    def find(self, i: int) -> Result | None:
         """The result of node ``i``, if it has one."""
         version = self
         while version._data is None:
@@ -43,7 +43,7 @@ class Results:
         return version._data.get(i)
 
     def __getitem__(self, i: int) -> Result:
-        found = self._data.get(i) if self._data is not None else self.get(i)
+        found = self._data.get(i) if self._data is not None else self.find(i)
         if found is None:
             raise KeyError(i)
         return found
@@ -54,8 +54,8 @@ class Results:
             self._behind._different.setdefault(i, self._data.get(i))
         self._data[i] = result
 
-    def __contains__(self, i: int) -> bool:
-        return self.get(i) is not None
+    def __contains__(self, i: object) -> bool:
+        return isinstance(i, int) and self.find(i) is not None
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -66,4 +66,4 @@ class Results:
         while newest._data is None:
             assert newest._next is not None
             newest = newest._next
-        return (i for i in list(newest._data) if newest is self or self.get(i) is not None)
+        return (i for i in list(newest._data) if newest is self or self.find(i) is not None)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, get_args, get_origin
 
 from dagbook.errors import GraphError, MissingInputError, NodeNotFoundError, UsageError
+from dagbook.graph.compose import ELEMENT, PerBranch
 from dagbook.graph.dag import DAG
 from dagbook.graph.handles import SubDag, ends
 from dagbook.graph.node import OPTIONS_ATTRIBUTE, Node, Parameter, options_of
+from dagbook.graph.topology import Topology
 from dagbook.graph.wiring import UNKNOWN, Output, Slot, said, signature, wire
 
 F = TypeVar("F", bound=Callable[..., Any])
-ELEMENT = ""
-"""In the body of a mapped node: where the parameter that takes the element has its value from."""
-
 Inputs = Mapping[str, Mapping[str, Any]]
 """Values for parameters that nothing above provides: label → parameter → value."""
 
@@ -24,8 +23,8 @@ Inputs = Mapping[str, Mapping[str, Any]]
 class DagContext:
     """Where a node runs. A parameter annotated with this class, or with a subclass, is given one.
 
-    ``dag_nsref`` is the name of the run's DAG, and of the nodes that it is nested in (``outer/label[call]``). It counts
-    as an input like any other, so such a node runs again in each new run.
+    ``dag_nsref`` is the name of the run's DAG, and of the nodes that it is nested in (``outer/each[3]``). It counts as
+    an input like any other, so such a node runs again in each new run.
     """
 
     dag_nsref: str
@@ -62,45 +61,76 @@ def flatten(dag: DAG, setting: Setting) -> DAG:
     flat = DAG(dag.name)
     flat.parameters.update(dag.parameters)
     work = _Flattening(flat, flat.parameters, setting)
-    work.unfold(_Level(dag, setting.nsref))
+    work.unfold(_Level(dag, (setting.nsref,)))
     work.check_inputs()
     return flat
 
 
 def name_run(flat: DAG, run_id: str) -> None:
     """Tell the contexts which run they are of."""
-    contexts = {n: value for n, value in flat.parameters.items() if "." in n and isinstance(value, DagContext)}
+    contexts = {n: v for n, v in flat.parameters.items() if "." in n and isinstance(v, DagContext | _MappedContext)}
     flat.parameters.update({name: replace(context, run_id=run_id) for name, context in contexts.items()})
+
+
+@dataclass(frozen=True)
+class _MappedContext(PerBranch):
+    """The context of a node in a mapped DAG; between the ``parts`` of its DAG's name stand the keys of the branches."""
+
+    kind: type[DagContext]
+    parts: tuple[str, ...]
+    node_label: str
+    run_id: str
+
+    def at(self, labels: Sequence[str]) -> DagContext:
+        keys = "".join(f"[{label}]{part}" for label, part in zip(labels, self.parts[1:], strict=True))
+        return self.kind(self.parts[0] + keys, self.node_label, self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One DAG, and where it is: ``entry`` is what its source is given, ``exit`` what its sink is called."""
+    """One DAG, and where it is: ``entry`` is what its source is given, ``exit`` what its sink is called.
+
+    ``nsref`` is its name, in parts: between them stand the keys of the branches that it is in.
+    """
 
     dag: DAG
-    nsref: str
+    nsref: tuple[str, ...]
     prefix: str = ""
     entry: Output | None = None
     exit: str = ""
     above: tuple[DAG, ...] = ()
 
-    def inside(self, node: Node, key: str, prefix: str, entry: Output, exit: str) -> _Level:
+    def context(self, kind: type[DagContext], label: str) -> DagContext | _MappedContext:
+        """What a node of this level is told of where it runs."""
+        return kind(self.nsref[0], label, "") if len(self.nsref) == 1 else _MappedContext(kind, self.nsref, label, "")
+
+    def inside(self, node: Node, prefix: str, entry: Output, exit: str) -> _Level:
         """The level of the DAG that ``node`` is."""
         sub_dag = node.fn.dag  # type: ignore[attr-defined]
         above = (*self.above, self.dag)
         if any(dag is sub_dag for dag in above):
             raise GraphError(f"{node.name}: the DAG {sub_dag.name!r} contains itself.")
-        return _Level(sub_dag, f"{self.nsref}/{node.name}[{key}]", prefix, entry, exit, above)
+        *parts, last = self.nsref
+        last = f"{last}/{node.name}"
+        nsref = (*parts, last, "") if node.fn.mapped else (*parts, f"{last}[call]")  # type: ignore[attr-defined]
+        return _Level(sub_dag, nsref, prefix, entry, exit, above)
 
 
 @dataclass(slots=True)
 class _Flattening:
-    """``flat`` grows by the nodes of one level after another, ``parameters`` by the values that they are given."""
+    """``flat`` grows by the nodes of one level after another, ``parameters`` by the values that they are given.
+
+    ``path`` is where a mapped graph belongs. ``labels`` are all nodes so far, ``given`` the inputs that were taken,
+    ``missing`` says which are needed besides.
+    """
 
     flat: DAG
     parameters: dict[str, object]
     setting: Setting
+    path: str = ""
+    labels: set[str] = field(default_factory=set)
     given: set[tuple[str, str]] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
 
     def unfold(self, level: _Level) -> Any:
         """Add the nodes of a level; the type of its last one's value."""
@@ -117,18 +147,20 @@ class _Flattening:
         return types[-1] if types else UNKNOWN
 
     def check_inputs(self) -> None:
-        """Raise for values that were given to a node or parameter that is not there, or has one already."""
+        """Raise for a value that is given to what is not there, or has one already, and for one that is missing."""
         for label, values in self.setting.inputs.items():
             for parameter in values:
                 if (label, parameter) in self.given:
                     continue
-                if label not in self.flat:
-                    raise NodeNotFoundError(label, self.flat)
+                if label not in self.labels:
+                    raise NodeNotFoundError(label, self.labels)
                 free = ", ".join(p for node, p in sorted(self.given) if node == label)
                 raise UsageError(
                     f"source_inputs gives {label!r} a value for {parameter!r}, which is no parameter of it that lacks "
                     f"one{f'; these do: {free}' if free else ''}."
                 )
+        if self.missing:
+            raise MissingInputError(self.missing[0])
 
     # -- functions
 
@@ -136,13 +168,16 @@ class _Flattening:
         executor = self.setting.executors.get(node.options.type or "")
         if executor is not None and not level.above:
             return self._add_described(node, name, executor, above)
-        if node.bare and not self.setting.to_plan:
+        function = self._function(level, node)
+        if function is None and not self.setting.to_plan:
             kinds = f", nor is there an executor for its type {node.options.type!r}" if node.options.type else ""
             raise UsageError(f"{name} has no function{kinds}. Give it one: dag.node(f, label={name!r}).")
-        found = signature(node.fn)
+        function = function or node.fn
+        found = signature(function)
         each = _each(level, node)
         outside = {slot.name for slot in found.slots if self._from_outside(level, node, name, slot)}
         slots = [slot for slot in found.slots if slot.name not in each and slot.name not in outside]
+        self.labels.add(self.path + name)
         bound = {**each, **wire(name, slots, [output for output in above if output.name not in each.values()])}
         parameters = tuple(
             Parameter(s.name, s.keyword, s.optional and s.name not in bound, bound[s.name])
@@ -151,33 +186,44 @@ class _Flattening:
             for s in found.slots
         )
         options = replace(node.options, each=each) if each else node.options
-        self._put(Node(name, node.fn, parameters, options, node.place), above)
+        self._put(Node(name, function, parameters, options, node.place), above)
         return _list_of(found.returns) if each else found.returns
+
+    @staticmethod
+    def _function(level: _Level, node: Node) -> Callable[..., Any] | None:
+        """The node's own function, or for a bare node the payload that it was added with."""
+        if not node.bare:
+            return node.fn
+        payload = level.dag.payload(node.name)
+        return payload if callable(payload) else None
 
     def _from_outside(self, level: _Level, node: Node, name: str, slot: Slot) -> bool:
         """Whether the parameter is given its value by the run: a context, or what the caller said."""
-        kind, place = slot.type, f"{name}.{slot.name}"
-        values = self.setting.inputs.get(name, {})
+        label = self.path + name
+        kind, place = slot.type, f"{label}.{slot.name}"
+        values = self.setting.inputs.get(label, {})
         if isinstance(kind, type) and issubclass(kind, DagContext):
-            self.parameters[place] = kind(level.nsref, node.name, "")
+            self.parameters[place] = level.context(kind, node.name)
             return True
         if slot.name in values:
             self.parameters[place] = values[slot.name]
-            self.given.add((name, slot.name))
+            self.given.add((label, slot.name))
             return True
         return False
 
     def _free(self, name: str, slot: Slot) -> str:
-        """Where a parameter that nothing above provides has its value from: outside, the whole graph, or its default."""
-        place = f"{name}.{slot.name}"
-        if place in self.parameters or slot.optional and slot.name not in self.parameters:
+        """Where a parameter that nothing above provides has its value from: outside, the whole graph, its default."""
+        label = self.path + name
+        place = f"{label}.{slot.name}"
+        if place in self.parameters or (slot.optional and slot.name not in self.parameters):
             return place
         if slot.name in self.parameters:
             return slot.name
-        raise MissingInputError(
-            f"{name} needs {slot.name!r} ({said(slot.type)}), and nothing provides it: no node above returns that type. "
-            f"Give it from outside with source_inputs={{{name!r}: {{{slot.name!r}: …}}}}, or give it a default."
+        self.missing.append(
+            f"{label} needs {slot.name!r} ({said(slot.type)}), and nothing provides it: no node above returns that. "
+            f"Give it from outside with source_inputs={{{label!r}: {{{slot.name!r}: …}}}}, or give it a default."
         )
+        return place
 
     def _add_described(self, node: Node, name: str, executor: Callable[..., Any], above: Sequence[Output]) -> Any:
         """A node whose function is chosen by its type: it is given what describes the node."""
@@ -202,33 +248,42 @@ class _Flattening:
             raise GraphError(f"{name} is a DAG, and needs exactly one node above it; there is {which}.")
         entry = above[0]
         if not node.fn.mapped:  # type: ignore[attr-defined]
-            return self.unfold(level.inside(node, "call", f"{name}/", entry, name))
+            return self.unfold(level.inside(node, f"{name}/", entry, name))
         _check_collection(name, entry)
-        body = _Flattening(DAG(name), self.parameters, self.setting, self.given)
-        returns = body.unfold(level.inside(node, "*", "", Output(ELEMENT, _element(entry.type)), ""))
-        self._put(_mapped(node, name, entry.name, body.flat), above)
+        self.labels.add(self.path + name)
+        path = f"{self.path}{name}/"
+        body = _Flattening(DAG(name), self.parameters, self.setting, path, self.labels, self.given, self.missing)
+        returns = body.unfold(level.inside(node, "", Output(ELEMENT, _element(entry.type)), ""))
+        self._put(self._mapped(node, name, entry.name, body.flat), above)
         return _collection(entry.type, returns)
+
+    def _mapped(self, node: Node, name: str, entry: str, body: DAG) -> Node:
+        """A node that runs ``body`` for each element of ``entry``."""
+        topology = body.topology()
+        first, last = topology.nodes[0], topology.nodes[-1]
+        taking = [p.name for p in first.parameters if p.source == ELEMENT]
+        if not taking:
+            raise GraphError(f"{name} is a DAG whose source, {first.name}, has no parameter for the element.")
+        options = replace(node.options, each={taking[0]: entry})
+        if len(topology) == 1 and not first.options.each and first.body is None:
+            own = [replace(p, source=entry) if p.name == taking[0] else p for p in first.parameters]
+            return Node(name, first.fn, tuple(own), options, node.place)
+        taken = Parameter(taking[0], source=entry)
+        return Node(name, last.fn, (taken, *self._depends(name, topology)), options, node.place, topology)
+
+    def _depends(self, name: str, body: Topology) -> Iterator[Parameter]:
+        """All else that a mapped graph depends on, as parameters: functions, wiring, what its nodes are given."""
+        place = f"{self.path}{name}.body"
+        self.parameters[place] = [(n.name, n.fn, [(p.name, p.source) for p in n.parameters]) for n in body.nodes]
+        yield Parameter(place, source=place)
+        for source in dict.fromkeys(p.source for node in body.nodes for p in node.parameters):
+            if isinstance(source, str) and source in self.parameters:
+                yield Parameter(source, source=source)
 
 
 def _each(level: _Level, node: Node) -> dict[str, str]:
     """What the parameters of a mapped function are mapped over, by the names of the flat DAG."""
     return {p: level.prefix + source if source in level.dag else source for p, source in node.options.each.items()}
-
-
-def _mapped(node: Node, name: str, entry: str, body: DAG) -> Node:
-    """A node that runs ``body`` for each element of ``entry``."""
-    topology = body.topology()
-    first, last = topology.nodes[0], topology.nodes[-1]
-    taking = [p for p in first.parameters if p.source == ELEMENT]
-    if not taking:
-        raise GraphError(f"{name} is a DAG whose source, {first.name}, has no parameter that could take the element.")
-    parameter = taking[0].name
-    own = [replace(p, source=entry if p.name == parameter else p.source) for p in first.parameters]
-    options = replace(node.options, each={parameter: entry})
-    if len(topology) == 1 and not first.options.each and first.body is None:
-        return Node(name, first.fn, tuple(own), options, node.place)
-    taken = Parameter(parameter, source=entry)
-    return Node(name, last.fn, (taken,), options, node.place, topology)
 
 
 def _check_collection(name: str, entry: Output) -> None:

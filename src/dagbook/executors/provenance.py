@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from dagbook.storage.journal import DiskJournal
     from dagbook.storage.ledger import Entry
 
-RESTARTED = frozenset({"paused", "failed", "cancelled", "timed out", "interrupted"})
+ENDINGS = {"done": "completed", "timed out": "failed"}
+"""What a run's ending is called in its result and its record, where the engine calls it otherwise."""
+
+RESTARTED = frozenset({"paused", "failed", "cancelled", "interrupted"})
 """How a run must stand to be restarted; ``interrupted`` is one whose process died."""
 
 REMEMBERED = 32
@@ -40,7 +43,6 @@ class Order:
     ``inputs`` are None when they could not be stored, and their process is gone.
     """
 
-    dag: str
     nsref: str
     inputs: Inputs | None = field(default_factory=dict)
     edges: Sequence[tuple[str, str]] = ()
@@ -110,6 +112,7 @@ class Recorder:
         self._home.commit(self._id, run, log, start, stop, records, kept)
 
     def finish(self, run: int, status: str, finished: float) -> None:
+        status = ENDINGS.get(status, status)
         for number in {run, self._id}:  # a run stands as its last attempt has ended
             self._home.journal.finish(number, status, finished)
         self._home.finished(self._id, status)
@@ -142,7 +145,7 @@ class NullProvenance:
         self._runs: dict[int, _Held] = {}
 
     def begin(self, order: Order) -> Recorder:
-        number = self.journal.begin(order.dag, time.time())
+        number = self.journal.begin(order.nsref, time.time())
         self._runs[number] = _Held(replace(order, inputs=private(order.inputs)))  # type: ignore[arg-type]
         _forget(self._runs)
         return Recorder(self, number, number)
@@ -167,7 +170,7 @@ class NullProvenance:
 
     def further(self, id: int) -> int:
         """The number of a further attempt."""
-        return self.journal.begin(self._runs[id].order.dag, time.time())
+        return self.journal.begin(self._runs[id].order.nsref, time.time())
 
     def commit(
         self, id: int, run: int, log: Log, start: int, stop: int, records: Sequence[Record], kept: Mapping[str, Result]
@@ -206,7 +209,7 @@ class DagProvenance:
             blob = self.store.put(order.inputs)
         except UnstorableError:
             pass  # they are kept in memory, as the results that cannot be stored
-        number = self._ledger.open(order.dag, time.time(), _note(order, blob))
+        number = self._ledger.open(order.nsref, time.time(), _note(order, blob))
         self._held[number] = _Held(replace(order, inputs=private(order.inputs) if blob is None else None))  # type: ignore[arg-type]
         _forget(self._held)
         return Recorder(self, number, number)
@@ -218,13 +221,12 @@ class DagProvenance:
             _check_restart(run_id, *_standing(entry))
             return _owned(entry.note)
 
-        return Recorder(self, entry.id, self._ledger.again(entry.id, entry.note["dag"], time.time(), taken))
+        return Recorder(self, entry.id, self._ledger.again(entry.id, entry.note["nsref"], time.time(), taken))
 
     def past(self, run_id: str) -> Past:
         entry = self._entry(run_id)
         held = self._held.get(entry.id)
         order = Order(
-            entry.note["dag"],
             entry.note["nsref"],
             self._inputs(entry.note["inputs"], held),
             [(a, b) for a, b in entry.note["edges"]],
@@ -277,7 +279,7 @@ class DagProvenance:
 
     def further(self, id: int) -> int:
         """The number of a further attempt, which goes on at once."""
-        return self._ledger.again(id, self._entry(str(id)).note["dag"], time.time(), lambda entry: entry.note)
+        return self._ledger.again(id, self._entry(str(id)).note["nsref"], time.time(), lambda entry: entry.note)
 
     def commit(
         self, id: int, run: int, log: Log, start: int, stop: int, records: Sequence[Record], kept: Mapping[str, Result]
@@ -297,7 +299,7 @@ class DagProvenance:
 
 def _note(order: Order, inputs: Blob | None) -> dict[str, Any]:
     stored = None if inputs is None else [inputs.digest, inputs.codec, inputs.size]
-    said = {"dag": order.dag, "nsref": order.nsref, "wish": dict(order.wish), "inputs": stored}
+    said = {"nsref": order.nsref, "wish": dict(order.wish), "inputs": stored}
     return _owned({**said, "edges": list(order.edges)})
 
 
@@ -326,7 +328,9 @@ def _check_restart(run_id: str, status: str, owner: str) -> None:
             f"run {run_id} is still going on{who}. Wait for its end; or make a new run of what it has so far, with "
             f"replay({run_id!r}, [])."
         )
-    raise RecordedRunError(f"run {run_id} is {status}; there is nothing to restart. replay({run_id!r}, […]) reruns nodes.")
+    raise RecordedRunError(
+        f"run {run_id} is {status}; there is nothing to restart. replay({run_id!r}, […]) runs some of its nodes again."
+    )
 
 
 def _number(run_id: object) -> int:

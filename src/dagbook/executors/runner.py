@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dagbook.engine.events import Kind, Log
 from dagbook.engine.options import RunOptions
-from dagbook.engine.plan import Asked, Shelf
-from dagbook.engine.result import Lost, Result
-from dagbook.engine.scheduler import GOOD
+from dagbook.engine.plan import Shelf
+from dagbook.engine.ports import Journal
 from dagbook.errors import RecordedRunError, UsageError
+from dagbook.executors.attempt import Attempt
 from dagbook.executors.callbacks import observers_of
 from dagbook.executors.composition import Inputs, Setting, flatten, name_run
 from dagbook.executors.provenance import DagProvenance, NullProvenance, Order, Past, Provenance, Recorder
-from dagbook.executors.summary import DagRunResult, NodeExecution, Progress, count, performed, plan_lines, planned
-from dagbook.executors.taken import taken
+from dagbook.executors.summary import DagRunResult, NodeExecution, Progress, count, plan_lines, planned
 from dagbook.graph.dag import DAG
-from dagbook.graph.manifest import Manifest
+from dagbook.graph.manifest import Manifest, ManifestDiff
 from dagbook.graph.selection import Selection, find, select
 from dagbook.graph.topology import Topology
 from dagbook.session import Session
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STATE = Path("target/state")
 """Where the runs of a manifest are kept, unless something else is said."""
 
-_STATUS = {"done": "completed", "timed out": "failed"}
+HOOKS = ("on_node_start", "on_node_complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +56,6 @@ class Wish:
     def plain(self) -> dict[str, Any]:
         """As plain data, to be recorded."""
         return {name: list(v) if isinstance(v, Iterable) else v for name, v in asdict(self).items()}
-
-
-@dataclass(slots=True)
-class _Going:
-    """A run from its start to its result. ``rerun`` are the nodes of a replay that run again; else None."""
-
-    session: Session
-    selection: Selection
-    options: RunOptions
-    recorder: Recorder
-    past: Past | None = None
-    rerun: frozenset[str] | None = None
-    run: KeptRun | None = None
-    outputs: dict[str, Any] = field(default_factory=dict)
-
-    def asked(self) -> Asked:
-        """What stands of the recorded run that is taken up, and what is left out."""
-        left_out = self.selection.left_out
-        if self.past is None:
-            return Asked(leave_out=left_out)
-        given = taken(self.session, self.past.results, self.rerun)
-        return Asked(given, self.past.results, left_out)
-
-    def forced(self, asked: Asked) -> list[str]:
-        """What is to run even when it is current."""
-        forced = self.selection.forced if self.rerun is None else self.rerun
-        return [name for name in forced if name not in asked.given]
 
 
 class DAGRunner:
@@ -160,7 +133,9 @@ class DAGRunner:
         is tried again.
         """
         wish = Wish(full, node_types, nodes, exclude_tags, continue_on_error, retry)
-        return self._wait(self._begin(wish, source_inputs, dag_nsref, dry_run))
+        if dry_run:
+            return self._dry(wish, source_inputs, dag_nsref)
+        return self._wait(self._begun(wish, source_inputs, dag_nsref))
 
     async def run_async(
         self,
@@ -177,8 +152,9 @@ class DAGRunner:
     ) -> DagRunResult:
         """As :meth:`run`, in an event loop, which goes on meanwhile; coroutine functions run in it."""
         wish = Wish(full, node_types, nodes, exclude_tags, continue_on_error, retry)
-        loop = asyncio.get_running_loop()
-        return await self._finished(self._begin(wish, source_inputs, dag_nsref, dry_run, loop))
+        if dry_run:
+            return self._dry(wish, source_inputs, dag_nsref)
+        return await self._finished(self._begun(wish, source_inputs, dag_nsref, asyncio.get_running_loop()))
 
     def pause(self) -> None:
         """Start no more nodes: runs end as ``paused`` when what is running has ended, and can be restarted."""
@@ -222,44 +198,32 @@ class DAGRunner:
 
     # -- from what is asked for to a run
 
-    def _begin(
-        self,
-        wish: Wish,
-        inputs: Inputs | None,
-        nsref: str | None,
-        dry_run: bool,
-        loop: asyncio.AbstractEventLoop | None = None,
-    ) -> _Going | DagRunResult:
+    def _begun(
+        self, wish: Wish, inputs: Inputs | None, nsref: str | None, loop: asyncio.AbstractEventLoop | None = None
+    ) -> Attempt:
         options = wish.options(self.max_workers, loop)
-        if dry_run:
-            before, _ = self._planned(wish, inputs, nsref)
-            return count(before, before, DagRunResult(status="planned"))
         order = self._order(wish, inputs, nsref)
         flat = self._flat(order)
-        selection = self._narrowed(flat, wish)
-        if not selection.targets:
-            before = planned(self._session(flat).plan(), selection)
-            return count(before, before, DagRunResult())
-        return self._going(flat, selection, options, self.provenance.begin(order))
+        return self._attempt(flat, self._narrowed(flat, wish), options, self.provenance.begin(order))
 
-    def _planned(
-        self, wish: Wish, inputs: Inputs | None, nsref: str | None
-    ) -> tuple[list[NodeExecution], Topology]:
+    def _planned(self, wish: Wish, inputs: Inputs | None, nsref: str | None) -> tuple[list[NodeExecution], Topology]:
         flat = self._flat(self._order(wish, inputs, nsref), to_plan=True)
         selection = self._narrowed(flat, wish)
-        session = self._session(flat)
-        asked = Asked(leave_out=selection.left_out)
-        plan = session.plan(*selection.targets, force=list(selection.forced), asked=asked)
+        plan = self._session(flat).plan(*selection.targets, force=tuple(selection.forced))
         return planned(plan, selection), flat.topology()
 
-    def _restarted(self, run_id: str, loop: asyncio.AbstractEventLoop | None) -> _Going:
-        past, flat, wish = self._past(run_id)
-        going = self._going(flat, wish.select(flat.topology()), wish.options(self.max_workers, loop), None)
-        going.past = past
-        self._recorded_by(going, self.provenance.restart(str(run_id)))
-        return going
+    def _dry(self, wish: Wish, inputs: Inputs | None, nsref: str | None) -> DagRunResult:
+        wish.options(self.max_workers, None)
+        before, topology = self._planned(wish, inputs, nsref)
+        print("\n".join(plan_lines(before, topology)))
+        return count(before, before, DagRunResult(status="planned"))
 
-    def _replayed(self, run_id: str, names: Iterable[str], loop: asyncio.AbstractEventLoop | None) -> _Going:
+    def _restarted(self, run_id: str, loop: asyncio.AbstractEventLoop | None) -> Attempt:
+        past, flat, wish = self._past(run_id)
+        selection, options = wish.select(flat.topology()), wish.options(self.max_workers, loop)
+        return self._attempt(flat, selection, options, self.provenance.restart(run_id), past)
+
+    def _replayed(self, run_id: str, names: Iterable[str], loop: asyncio.AbstractEventLoop | None) -> Attempt:
         if isinstance(names, str):
             raise UsageError(f"rerun_nodes is a list of names, like [{names!r}].")
         past, flat, wish = self._past(run_id)
@@ -267,7 +231,92 @@ class DAGRunner:
         chosen = {topology.names[find(topology, name)] for name in names}
         inside = tuple(f"{name}/" for name in chosen)
         rerun = chosen | {name for name in topology.names if name.startswith(inside)}
+        selection = replace(wish.select(topology), forced=frozenset(rerun))
         options = wish.options(self.max_workers, loop)
-        going = self._going(flat, wish.select(topology), options, self.provenance.begin(past.order))
-        going.past, going.rerun = past, frozenset(rerun)
-        return going
+        return self._attempt(flat, selection, options, self.provenance.begin(past.order), past, frozenset(rerun))
+
+    def _past(self, run_id: str) -> tuple[Past, DAG, Wish]:
+        past = self.provenance.past(run_id)
+        if past.order.inputs is None:
+            raise RecordedRunError(f"the source_inputs of run {run_id} could not be stored; begin a new run with them.")
+        return past, self._flat(past.order), Wish(**past.order.wish)
+
+    def _order(self, wish: Wish, inputs: Inputs | None, nsref: str | None) -> Order:
+        topology = self.dag.topology()
+        edges = [(topology.names[p], name) for i, name in enumerate(topology.names) for p in topology.preds[i]]
+        return Order(nsref or self.dag.name, inputs or {}, edges, wish.plain())
+
+    def _flat(self, order: Order, to_plan: bool = False) -> DAG:
+        described = (self.manifest or Manifest.from_dag(self.dag)).nodes if self.executors else {}
+        setting = Setting(order.nsref, order.inputs or {}, self.executors, described, to_plan)
+        return flatten(self.dag, setting)
+
+    def _session(self, flat: DAG, journal: Journal | None = None) -> Session:
+        home = self.provenance
+        session = Session(flat, store=home.store, journal=journal or home.journal, workers=self.max_workers)
+        session.shelf = self._shelf
+        return session
+
+    def _attempt(
+        self,
+        flat: DAG,
+        selection: Selection,
+        options: RunOptions,
+        recorder: Recorder,
+        past: Past | None = None,
+        rerun: frozenset[str] | None = None,
+    ) -> Attempt:
+        name_run(flat, recorder.run_id)
+        observers = [recorder.observe, self._follow, *self._observers]
+        if self.progress:
+            observers += observers_of(Progress(flat.topology(), len(selection.targets)))
+        ends = self.dag.topology()
+        sinks = [name for i, name in enumerate(ends.names) if not ends.succs[i]]
+        session, store = self._session(flat, recorder), self.provenance.store
+        return Attempt(session, store, self.dag, sinks, selection, options, recorder.run_id, observers, past, rerun)
+
+    def _follow(self, run: KeptRun) -> Callable[[Log, int, int], None]:
+        self._runs.add(run)
+
+        def forget(log: Log, start: int, stop: int) -> None:
+            if log.kind[stop - 1] == Kind.RUN_FINISHED:
+                self._runs.discard(run)
+
+        return forget
+
+    def _narrowed(self, flat: DAG, wish: Wish) -> Selection:
+        """What is selected; an earlier manifest leaves out what is as it was then, and has never run since."""
+        selection = wish.select(flat.topology())
+        if self.old_manifest is None or self.manifest is None or wish.full or wish.names is not None:
+            return selection
+        changed = ManifestDiff.of(self.old_manifest, self.manifest).changed
+        may_run = {*changed, *self.dag.descendants(*changed)}
+        verdicts = {step.name: step.verdict for step in self._session(flat).plan().steps.values()}
+        wanted = [name for name in selection.targets if name in may_run or verdicts[name] != "never"]
+        return replace(selection, targets=tuple(wanted))
+
+    # -- from a run to its result
+
+    def _wait(self, attempt: Attempt) -> DagRunResult:
+        for run in attempt.runs():
+            run.wait()
+        return attempt.result()
+
+    async def _finished(self, attempt: Attempt) -> DagRunResult:
+        for run in attempt.runs():
+            await run.finished()
+        return attempt.result()
+
+
+def _classes_below(runner: type) -> list[type]:
+    """The classes that a user has derived from the runner."""
+    return [each for each in runner.__mro__ if each is not DAGRunner and issubclass(each, DAGRunner)]
+
+
+def _checked(executors: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:
+    if not isinstance(executors, Mapping | None):
+        raise UsageError('executors= takes a dict from a type of node to a function, like {"source": load}.')
+    for kind, executor in (executors or {}).items():
+        if not callable(executor):
+            raise UsageError(f"the executor of type {kind!r} is something that can be called, not {executor!r}.")
+    return dict(executors or {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from dagbook.graph.selection import qualified
 if TYPE_CHECKING:
     from dagbook.engine.plan import Plan, Step
     from dagbook.engine.run import KeptRun
-    from dagbook.graph.node import Node
     from dagbook.graph.selection import Selection
     from dagbook.graph.topology import Topology
 
@@ -23,7 +22,7 @@ SETTLED = frozenset({"current", "found"})
 """The verdicts of a plan by which a node does not run."""
 
 
-class ExecutionStatus(str, Enum):
+class ExecutionStatus(StrEnum):
     """Where a node of a runner's run stands."""
 
     PENDING = "pending"
@@ -128,8 +127,8 @@ def _performed(run: KeptRun, i: int, before: NodeExecution) -> NodeExecution:
     )
 
 
-def count(results: list[NodeExecution], before: Iterable[NodeExecution], into: ExecutionSummary) -> None:
-    """Fill in the counts of a summary."""
+def count(results: list[NodeExecution], before: Iterable[NodeExecution], into: DagRunResult) -> DagRunResult:
+    """``into``, with its counts filled in. ``before`` is what the plan was."""
     numbers = {status: sum(r.status is status for r in results) for status in ExecutionStatus}
     into.results = results
     into.total_nodes = len(results)
@@ -138,6 +137,7 @@ def count(results: list[NodeExecution], before: Iterable[NodeExecution], into: E
     into.successful_nodes = numbers[ExecutionStatus.SUCCESS]
     into.failed_nodes = numbers[ExecutionStatus.FAILED]
     into.skipped_nodes = numbers[ExecutionStatus.SKIPPED]
+    return into
 
 
 _VERBS = {ExecutionStatus.PENDING: "RUN", ExecutionStatus.CACHED: "CACHED", ExecutionStatus.SKIPPED: "SKIP"}
@@ -176,8 +176,8 @@ def print_summary(summary: ExecutionSummary) -> None:
 class Progress:
     """Prints a line as each node starts and ends."""
 
-    def __init__(self, nodes: Mapping[str, Node], total: int, say: Callable[[str], None] = print) -> None:
-        self._nodes = nodes
+    def __init__(self, topology: Topology, total: int, say: Callable[[str], None] = print) -> None:
+        self._topology = topology
         self._total = total
         self._say = say
         self._started: dict[str, float] = {}
@@ -187,13 +187,19 @@ class Progress:
         self._say(f"ℹ {len(self._started)}/{self._total}: {self._title(name)} [RUNNING]")
 
     def on_node_complete(self, name: str, value: object) -> None:
-        self._say(f"✓ {name} completed in {self._seconds(name)}")
+        self._say(f"✓ {self._short(name)} completed in {self._seconds(name)}")
 
     def on_node_error(self, name: str, error: BaseException) -> None:
-        self._say(f"✗ {name} failed after {self._seconds(name)}: {error}")
+        self._say(f"✗ {self._short(name)} failed after {self._seconds(name)}: {error}")
 
     def _title(self, name: str) -> str:
-        return qualified(self._nodes[name]) if name in self._nodes else name
+        i = self._topology.index.get(name)
+        return name if i is None else qualified(self._topology.nodes[i])
+
+    def _short(self, name: str) -> str:
+        i = self._topology.index.get(name)
+        kind = None if i is None else self._topology.nodes[i].options.type
+        return name.removeprefix(f"{kind}.") if kind else name
 
     def _seconds(self, name: str) -> str:
         return f"{perf_counter() - self._started.get(name, perf_counter()):.2f}s"

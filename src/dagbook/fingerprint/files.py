@@ -54,6 +54,8 @@ class FileWatch:
 
     def digests(self) -> tuple[tuple[str, Digest], ...]:
         """Each of ``paths`` with its digest, as :func:`digests`; what has changed since it was read has none."""
+        if not self._read:
+            return ()
         changed = {path for path, state in self._read.items() if _now(path) != state}
         return digests(self.paths, changed)
 

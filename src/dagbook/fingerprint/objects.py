@@ -145,9 +145,13 @@ def is_bare(cls: type, taken_apart_by: Handler) -> bool:
     if taken_apart_by is not _reduced or type(cls) is not type or cls in copyreg.dispatch_table:
         return False
     *bases, _ = _mro(cls)
-    return all(base.__flags__ & origin.HEAP_TYPE and _HOOKS.isdisjoint(vars(base)) for base in bases) and all(
-        type(vars(base).get("__dict__")) in (GetSetDescriptorType, NoneType) for base in bases
-    )
+    return all(map(_is_bare_itself, bases))
+
+
+def _is_bare_itself(cls: type) -> bool:
+    own = vars(cls)
+    usual = type(own.get("__dict__")) in (GetSetDescriptorType, NoneType)
+    return usual and bool(cls.__flags__ & origin.HEAP_TYPE) and _HOOKS.isdisjoint(own)
 
 
 def bare_digest(value: Any, cls: Digest | None) -> Digest | None:

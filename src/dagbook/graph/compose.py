@@ -47,6 +47,18 @@ class Growth:
     remove: tuple[str, ...] = ()
 
 
+ELEMENT = "[element]"
+"""In a graph that is mapped: the source of the parameter that takes the element."""
+
+
+class PerBranch:
+    """A graph input that is another value in each branch of a mapped node."""
+
+    def at(self, labels: Sequence[str]) -> object:
+        """The value in the branch with this label, after those of the branches around it."""
+        raise NotImplementedError
+
+
 def child_name(node: str, label: str) -> str:
     """What a child is called: ``stats[0]`` or ``stats["a.csv"]``."""
     return f"{node}[{label}]" if label.isdigit() else f'{node}["{label}"]'

@@ -97,7 +97,6 @@ class Edges:
             del self.index[self.names[slot]]
             self.names[slot] = ""
             self.preds[slot], self.succs[slot] = [], []
-            self._label.pop(slot, None)
             self._holes += 1
         self._sorted = False
         if self._holes > len(self.index):
@@ -217,7 +216,6 @@ class Edges:
     def _truncate(self, size: int) -> None:
         for slot in range(size, len(self.names)):
             del self.index[self.names[slot]]
-            self._label.pop(slot, None)
         del self.names[size:], self.preds[size:], self.succs[size:]
 
     # -- growth
@@ -261,16 +259,10 @@ class Edges:
         before = [i for name in node.needed_by if (i := self.index.get(name)) is not None]
         if not before:
             return
-        low, high = self._gap(after, before)
-        if high - low == 1:
-            self._spread(sorted(self.index.values(), key=self._at))
-            low, high = self._gap(after, before)
+        high = min(map(self._at, before))
+        low = max(map(self._at, after), default=high - STEP)
         if low < high:
             self._label[slot] = low + (high - low + 7) // 8
-
-    def _gap(self, after: list[int], before: list[int]) -> tuple[int, int]:
-        high = min(map(self._at, before))
-        return max(map(self._at, after), default=high - STEP), high
 
     # -- labels
 

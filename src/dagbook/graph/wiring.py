@@ -115,11 +115,11 @@ def wire(node: str, slots: Sequence[Slot], above: Sequence[Output]) -> dict[str,
     bound: dict[str, Source] = {}
     unused = list(above)
     for optional in (False, True):
+        offered = unused if optional else above
         for slot in slots:
-            if slot.optional is optional:
-                source = _named(slot, unused if optional else above) or _typed(node, slot, unused if optional else above)
-                if source:
-                    bound[slot.name] = source
+            source = (_named(slot, offered) or _typed(node, slot, offered)) if slot.optional is optional else None
+            if source:
+                bound[slot.name] = source
         used = {name for source in bound.values() for name in ([source] if isinstance(source, str) else source)}
         unused = [output for output in above if output.name not in used]
     lacking = [slot for slot in slots if slot.name not in bound and not slot.optional]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
@@ -339,7 +340,11 @@ class _Discreet(Mapping[str, Story]):
 
     def __getitem__(self, name: str) -> Story:
         story = self._stories[name]
-        return replace(story, changes=discreet(story.changes)) if story.changes else story
+        if not story.changes:
+            return story
+        told = copy(story)
+        told.changes = discreet(story.changes)
+        return told
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stories)

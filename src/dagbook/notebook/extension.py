@@ -17,13 +17,14 @@ from dagbook.engine.run import KeptRun
 from dagbook.errors import DagbookError, NodeFailed, NodeNotFoundError, UsageError
 from dagbook.fingerprint.origin import PROJECT, of_path
 from dagbook.graph.dag import Change
+from dagbook.launch import number_of_workers
 from dagbook.notebook import magics, outputs, pictures, svg
 from dagbook.notebook.accessor import Dag
 from dagbook.notebook.cells import Cell, Cells, Registration, head, transform
 from dagbook.notebook.texts import FAILED, plan_text, status_text
 from dagbook.notebook.tracebacks import dress, failure
 from dagbook.notebook.view import View, meta
-from dagbook.session import Session, number_of_workers
+from dagbook.session import Session
 
 VALUES_SHOWN = 5
 """How many targets of a run are shown by value."""

@@ -35,7 +35,7 @@ _TABLES = """
             WHERE node IS NOT NULL ORDER BY run, seq
         )
         SELECT run, label,
-               coalesce(max(CASE what WHEN 'node_ran' THEN 'ran' WHEN 'node_reused' THEN 'reused'
+               coalesce(max(CASE what WHEN 'node_ran' THEN 'completed' WHEN 'node_reused' THEN 'reused'
                                       WHEN 'node_cut_off' THEN 'reused' END),
                         max(CASE what WHEN 'node_failed' THEN 'failed' WHEN 'node_timed_out' THEN 'timed out' END),
                         max(CASE what WHEN 'node_skipped' THEN 'skipped' WHEN 'node_cancelled' THEN 'cancelled' END),
@@ -81,9 +81,7 @@ class Ledger:
             self._add(db, number, number, note)
         return number
 
-    def again(
-        self, id: int, dag: str, started: float, change: Callable[[Entry], Mapping[str, Any]]
-    ) -> int:
+    def again(self, id: int, dag: str, started: float, change: Callable[[Entry], Mapping[str, Any]]) -> int:
         """Begin a further attempt of a run; its number in the journal.
 
         ``change`` makes its note of what is known now, or raises; nobody else can begin one meanwhile.
@@ -120,7 +118,7 @@ class Ledger:
             return None
         *signed, seal, status = row
         if not self._journal.signed(seal, b"attempt", signed):
-            raise RefusedError(f"run {id} in {self._journal.path} was not written with your key; it cannot be taken up.")
+            raise RefusedError(f"run {id} in {self._journal.path} was not written with your key. Begin a new run.")
         return Entry(id, status, json.loads(signed[2]))
 
     def _add(self, db: sqlite3.Connection, number: int, id: int, note: Mapping[str, Any]) -> None:
