@@ -46,7 +46,6 @@ class Lab:
 
     def restart(self):
         """What a new kernel knows: the same cells, and what is in the directory."""
-        self.session.close()
         self.session = self._open()
 
     def run(self, *targets, **options):
@@ -73,23 +72,17 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path):
     """A lab with a durable store."""
-    lab = Lab(tmp_path / "store")
-    yield lab
-    lab.session.close()
+    return Lab(tmp_path / "store")
 
 
 @pytest.fixture
 def make_lab(tmp_path):
     """Labs with other options."""
-    made = []
 
     def make(directory=tmp_path / "store", **options):
-        made.append(Lab(directory, **options))
-        return made[-1]
+        return Lab(directory, **options)
 
-    yield make
-    for lab in made:
-        lab.session.close()
+    return make
 
 
 class Gate:

@@ -55,6 +55,9 @@ describe("the sentence of the toolbar", () => {
     ["cancelling", ["running"], { state: "cancelling" }, "Cancelling…"],
     ["cancelled", ["ran", "cancelled"], { state: "cancelled" }, "Cancelled 1 of 2 ran"],
     ["several failed", ["failed", "failed", "failed"], { state: "failed" }, "3 failed n0, n1 and 1 more, 0 ran in 6.5 s"],
+    ["some left out", ["ran", "skipped", "skipped"], { state: "done" }, "Done 1 ran in 6.5 s, 2 left out"],
+    ["all left out", ["reused", "skipped"], { state: "done" }, "Done 0 ran, 1 left out"],
+    ["failed, and others left out", ["skipped", "failed"], { state: "failed" }, "1 failed n1, 0 ran in 6.5 s"],
     ["only doubts", ["maybe"], { state: "done" }, "1 may be stale"],
   ])("%s", (_, statuses, run, expected) => expect(say(small(statuses, run, statuses.map((_, i) => i)))).toBe(expected));
 

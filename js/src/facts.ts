@@ -236,13 +236,24 @@ export function sentence(m: GraphModel, brief = false): Said[] {
   const time = duration(m.elapsed());
   if (state === "cancelled") return [s("Cancelled", true), s(` ${ran} of ${all} ran`)];
   const failed = is("failed", "timeout");
-  if (failed.length) return failedSentence(m, failed, brief ? 0 : is("skipped").length, brief ? "" : `, ${ran} ran in ${time}`);
+  if (failed.length) return failedSentence(m, failed, brief ? 0 : skippedBelow(m, failed), brief ? "" : `, ${ran} ran in ${time}`);
   if (state === "idle") return never.length ? [s(`${never.length} never run`, true), s(`, ${all - never.length} current`)] : [s("Up to date", true)];
+  const out = is("skipped").length;
+  if (out) return [s("Done", true), s(` ${ran} ran${ran ? ` in ${time}` : ""}, ${out} left out`)];
   if (!ran) return [s("Up to date", true), s(" nothing had to run")];
   const stops = dams(m).filter((d) => d.stopped).map((d) => m.nodes[d.node].name);
   if (stops.length && brief) return [s("Up to date", true), s(` ${ran} ran in ${time}`)];
   if (stops.length) return [s("Up to date", true), s(` ${ran} ran in ${time}; the change stopped at `), ...names(stops)];
   return [s("Done", true), s(` ${done} of ${all} in ${time}`)];
+}
+
+/** How many nodes were skipped because one of these failed; others were left out. */
+function skippedBelow(m: GraphModel, failed: number[]): number {
+  const reached = new Set(failed), way = [...failed];
+  for (const i of way) {
+    for (const k of m.outputs[i]) if (m.of(k) === "skipped" && !reached.has(k)) reached.add(k), way.push(k);
+  }
+  return reached.size - failed.length;
 }
 
 function failedSentence(m: GraphModel, failed: number[], skipped: number, rest: string): Said[] {

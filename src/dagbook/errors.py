@@ -13,6 +13,7 @@
     │   └── ManifestError       a file or a text is no manifest
     ├── RunError                a run ended without all that was asked for
     │   ├── NodeFailed
+    │   ├── NodeDied            the process of a node ended by itself
     │   ├── RunCancelled
     │   └── RunPaused           raised by a node: the run is to stop here, and go on another time
     ├── InputChangedError       a node changed one of its inputs in place
@@ -29,7 +30,6 @@ A message says what was wrong, where (node, cell, line), and what to do next.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from itertools import islice
 
 
@@ -99,6 +99,10 @@ class NodeFailed(RunError):
         super().__init__(message)
 
 
+class NodeDied(RunError):
+    """The process that a node had for itself ended before the node did: a crash, an exit, memory that ran out."""
+
+
 class RunCancelled(RunError):
     """The run was cancelled; what had finished is kept."""
 
@@ -137,6 +141,8 @@ class RecordedRunError(UsageError, ValueError):
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The at most three known names that look most like ``name``. Of very many, only the first are looked at."""
+    from difflib import get_close_matches  # only for a message
+
     return get_close_matches(name, list(islice(known, 2000)), n=3, cutoff=0.5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from dagbook.engine.events import Log
 from dagbook.engine.interrupts import held
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plain import Plain, Program
-from dagbook.engine.ports import Listener, Record
+from dagbook.engine.ports import Brought, Errand, Listener, Record, Started
 from dagbook.engine.run import Run
 from dagbook.engine.scheduler import Place, Scheduler
 from dagbook.engine.urgency import UNKNOWN_COST, demands, ranking
@@ -69,11 +70,11 @@ def plain_run(
     topology = dag.topology()
     program = Program.of(topology, tasks)
     _check_edges(dag, options)
-    pool = _borrow(number_of_workers(options.workers))
+    pool = borrow(options.workers)
     inline, bus, clock = InlineBackend(), Bus(), SystemClock()
     log = Log(topology.names)
     work = Plain(topology, program, log, options)
-    work.accept = accept or dag.grow
+    work.accept, work.remote = accept or dag.grow, remote
     timed = options.timeout is not None or any(o.timeout is not None for o in program.options.values())
     alone = pool.slots == 1 and options.loop is None
     places = (Place.WORKER, Place.LOOP) if options.loop else (Place.CALLER,) if alone and not timed else (Place.WORKER,)
@@ -87,7 +88,8 @@ def plain_run(
         in_order=alone,
         fail_fast=options.fail_fast,
         rank=None if alone else ranking(topology.succs, everything, _said_costs(topology, program, options)),
-        place=work.place if options.loop else (lambda i: places[0]) if alone else None,
+        place=work.place if options.loop else places[0],
+        alone=work.alone(),
         demand=demands(topology.names, program.options, options),
         capacities=options.resources,
     )
@@ -96,12 +98,21 @@ def plain_run(
     run = Run(driver, inline, topology, bus)
     for observer in observers:
         bus.add(observer(run))
+    environment.watched = bool(bus)
     environment.stretches = not bus and work.stretches()
     with held() as interrupts:
-        run.start(lambda: _give_back(pool, run))
+        run.start(lambda: give_back(pool, run))
     if interrupts:
         driver.interrupt()
     return run
+
+
+def remote(errand: Errand, started: Started) -> Brought:
+    """Calls in worker processes, which cost nothing before the first; see :class:`dagbook.engine.ports.Remote`."""
+    from dagbook.backends.processes import call
+    from dagbook.storage.by_value import dump
+
+    return call(errand, started, dump)
 
 
 def _check_edges(dag: DAG, options: RunOptions) -> None:
@@ -122,22 +133,29 @@ def _said_costs(topology: Topology, program: Program, options: RunOptions) -> Ca
 _spare: list[ThreadsBackend] = []
 """Worker threads that no run has now."""
 
+_spare_lock = threading.Lock()
 
-def _borrow(slots: int) -> ThreadsBackend:
-    for pool in _spare:
-        if pool.slots == slots:
-            _spare.remove(pool)
-            return pool
+
+def borrow(workers: int | None) -> ThreadsBackend:
+    """Worker threads for one run; no other run has them meanwhile, so runs within runs cannot wait for each other."""
+    slots = number_of_workers(workers)
+    with _spare_lock:
+        for n, pool in enumerate(_spare):
+            if pool.slots == slots:
+                return _spare.pop(n)
     return ThreadsBackend(slots)
 
 
-def _give_back(pool: ThreadsBackend, run: Run) -> None:
+def give_back(pool: ThreadsBackend, run: Run) -> None:
+    """The run is over: the next one may have its threads, unless some of them are stuck."""
     if run.left_behind:
         pool.abandon()
-    elif len(_spare) < MAX_SPARE:
-        _spare.append(pool)
-    else:
-        pool.close()
+        return
+    with _spare_lock:
+        if len(_spare) < MAX_SPARE:
+            _spare.append(pool)
+            return
+    pool.close()
 
 
 def number_of_workers(workers: int | None) -> int:

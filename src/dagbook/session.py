@@ -6,8 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
@@ -17,7 +16,7 @@ from dagbook.engine.interrupts import held
 from dagbook.engine.kept import Kept
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Asked, Decider, Locate, Plan, Shelf, Step, make_plan, partial_plan
-from dagbook.engine.ports import Journal, Store
+from dagbook.engine.ports import Backend, Journal, Store
 from dagbook.engine.result import Lost, Result
 from dagbook.engine.run import KeptRun
 from dagbook.engine.scheduler import Place, Scheduler
@@ -29,9 +28,12 @@ from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.dag import DAG
 from dagbook.graph.tasks import Function, functions_of, with_tasks
 from dagbook.graph.topology import Topology
-from dagbook.launch import Observer, SystemClock, number_of_workers
+from dagbook.launch import Observer, SystemClock, borrow, give_back, number_of_workers, remote
 from dagbook.observe.bus import Bus
 from dagbook.storage.memory import MemoryJournal, MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOTHING_ASKED = Asked()
 
@@ -68,7 +70,7 @@ class Session:
         capture: Any = no_capture,
     ) -> None:
         self.dag = dag if dag is not None else DAG()
-        self.directory = Path(directory) if directory is not None else None
+        self.directory = _path(directory)
         self.workers = number_of_workers(workers)
         self.observers: list[Observer] = []
         self._last: KeptRun | None = None
@@ -83,7 +85,6 @@ class Session:
             raise UsageError("a store and a journal are given together: the journal says what the store holds.")
         self._store, self.journal = (store, journal) if store and journal else _open(self.directory)
         self._durable = directory is not None or store is not None
-        self._pool: ThreadsBackend | None = None
         self._tasks: tuple[Topology, list[Function], Topology] | None = None  # a graph, functions, and both together
         self._standing: tuple[Decider, Results] | None = None  # of the last run, when every node has a result
 
@@ -227,12 +228,6 @@ class Session:
                 self.shelf.refused.add(result.record.blob.digest)
             self.shelf.results.pop(result.record.node, None)
 
-    def close(self) -> None:
-        """Let the worker threads go."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-
     # -- inside
 
     def _begin(
@@ -246,11 +241,12 @@ class Session:
     ) -> KeptRun:
         with held() as interrupts:
             bus = Bus()
-            run = self._make(plan, decider, options, bus, targets, before)
+            pool = borrow(options.workers if options.workers is not None else self.workers)
+            run = self._make(plan, decider, options, pool, bus, targets, before)
             for observer in (*self.observers, *observers):
                 bus.add(observer(run))
             self._remember(run)
-            run.start(lambda: self._ended(run))
+            run.start(lambda: self._ended(run, pool))
         if interrupts:
             run.driver.interrupt()
         return run
@@ -260,13 +256,16 @@ class Session:
         plan: Plan,
         decider: Decider,
         options: RunOptions,
+        pool: Backend,
         bus: Bus,
         targets: tuple[str, ...],
         before: Results | None,
     ) -> KeptRun:
-        inline, pool = InlineBackend(), self._workers_for(options.workers)
+        inline = InlineBackend()
         number = self.journal.begin(self.dag.name, self._clock.wall())
         log = Log(plan.topology.names)
+        nodes = plan.topology.nodes
+        timed = options.timeout is not None or any(nodes[i].options.timeout is not None for i in plan.pending)
         work = Kept(
             plan,
             decider,
@@ -277,12 +276,14 @@ class Session:
             is_ours=self._is_ours,
             wall=self._clock.wall,
             options=options,
-            sequential=pool.slots == 1,
+            remote=remote,
+            sequential=pool.slots == 1 and not timed,  # nobody can leave the calling thread behind
             before=before,
         )
         topology, parallel = plan.topology, pool.slots > 1
-        nodes = topology.nodes
-        given = {i: nodes[i].options for i in plan.pending}
+        left_out = decider.asked.leave_out  # what they ask for need not be there
+        given = {i: nodes[i].options for i in plan.pending if topology.names[i] not in left_out}
+        demand = demands(topology.names, given, options)
         scheduler = Scheduler(
             plan.topology.preds,
             plan.topology.succs,
@@ -291,7 +292,7 @@ class Session:
             fail_fast=options.fail_fast,
             rank=ranking(topology.succs, plan.pending, self._cost(plan, options)) if parallel else None,
             place=work.place,
-            demand=demands(topology.names, given, options),
+            demand=None if demand is None else lambda i: demand(work.taker(i)),
             capacities=options.resources,
         )
         environment = Environment(self.journal, self._clock, inline, pool, bus, durable=self._durable)
@@ -329,6 +330,7 @@ class Session:
         members = decider.topology.upstream(wanted)
         if tasks is None:
             self.dag.require_parameters(decider.topology.names[i] for i in members)
+            _require_functions(decider.topology, members)
         return decider, make_plan(decider, wanted, frozenset(index[name] for name in force))
 
     def _bound(self, topology: Topology, tasks: Mapping[str, Function] | None) -> Topology:
@@ -353,13 +355,6 @@ class Session:
             asked,
         )
 
-    def _workers_for(self, workers: int | None) -> ThreadsBackend:
-        wanted = number_of_workers(workers) if workers is not None else self.workers
-        if self._pool is None or self._pool.slots != wanted:
-            self.close()
-            self._pool = ThreadsBackend(wanted)
-        return self._pool
-
     def _remember(self, run: KeptRun) -> None:
         """Make this run's stories the newest of their names; free the frames of the errors before."""
         if self._last is not None:
@@ -373,12 +368,25 @@ class Session:
             if past is None or past.number < run.number:
                 self._newest[name] = run
 
-    def _ended(self, run: KeptRun) -> None:
+    def _ended(self, run: KeptRun, pool: ThreadsBackend) -> None:
+        give_back(pool, run)
         self._standing = run.standing
         self._tell_of(run)  # children have come to it meanwhile
-        if run.left_behind and self._pool is not None:
-            self._pool.abandon()
-            self._pool = None
+
+
+def _require_functions(topology: Topology, members: Sequence[int]) -> None:
+    bare = [topology.names[i] for i in members if topology.nodes[i].bare]
+    if bare:
+        some = f"{', '.join(map(repr, bare[:5]))}{' …' if len(bare) > 5 else ''}"
+        raise UsageError(f"there is no task for {some}. Give tasks={{name: function}}; nothing has run.")
+
+
+def _path(directory: str | os.PathLike[str] | None) -> Path | None:
+    if directory is None:
+        return None
+    from pathlib import Path  # not needed for a session in memory
+
+    return Path(directory)
 
 
 def _open(directory: Path | None) -> tuple[Store, Journal]:

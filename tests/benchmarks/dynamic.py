@@ -81,7 +81,6 @@ def mapped(size: int, workers: int) -> Prepare:
 
         def call() -> None:
             session.run("join").raise_for_status()
-            session.close()
 
         return call
 

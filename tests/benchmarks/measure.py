@@ -9,12 +9,14 @@ import gc
 import math
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 REPEATS = 5
 
@@ -61,9 +63,9 @@ class Row:
         return f"{self.sense} {self.bar:g}{'x' if self.unit == 'x' else ' ' + self.unit}"
 
 
-def medians(candidates: Mapping[str, Prepare], repeats: int = REPEATS) -> dict[str, float]:
+def medians(candidates: Mapping[K, Prepare], repeats: int = REPEATS) -> dict[K, float]:
     """The median seconds of each candidate. They take turns, and garbage is collected before each call."""
-    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    taken: dict[K, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, prepare in candidates.items():
             call = prepare()

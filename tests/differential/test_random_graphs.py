@@ -269,24 +269,20 @@ def play(rng, directory, rounds):
     history = [program.copy()]
     kernel, session = Kernel(), Session(DAG(), directory)
     computed = {}
-    try:
-        for _ in range(rounds):
-            if rng.random() < 0.15:
-                session.close()
-                kernel, session = Kernel(), Session(DAG(), directory)
-                if directory is None:
-                    computed.clear()
-            kernel.load(program)
-            kernel.define(session.dag, program)
-            run_once(rng, session, program, kernel, computed, durable=directory is not None)
-            if rng.random() < 0.2:
-                program = rng.choice(history).copy()
-            else:
-                for _ in range(rng.choice([1, 1, 2, 4])):
-                    program.random_edit()
-            history.append(program.copy())
-    finally:
-        session.close()
+    for _ in range(rounds):
+        if rng.random() < 0.15:
+            kernel, session = Kernel(), Session(DAG(), directory)
+            if directory is None:
+                computed.clear()
+        kernel.load(program)
+        kernel.define(session.dag, program)
+        run_once(rng, session, program, kernel, computed, durable=directory is not None)
+        if rng.random() < 0.2:
+            program = rng.choice(history).copy()
+        else:
+            for _ in range(rng.choice([1, 1, 2, 4])):
+                program.random_edit()
+        history.append(program.copy())
 
 
 def run_once(rng, session, program, kernel, computed, durable):

@@ -73,6 +73,26 @@ def test_without_tasks_nothing_runs_when_nothing_is_declared():
     assert set(statuses(result).values()) == {"COMPLETED"}
 
 
+def test_without_tasks_only_what_is_declared_is_looked_at():
+    level = [1]
+    dag = graph("a>b", "c")
+    tasks = {"a": lambda: level[0], "b": lambda a: a + 1, "c": lambda: "c"}
+    executor = IncrementalExecutor(dag)
+    executor.execute(tasks)
+    level[0] = 2
+    assert executor.execute(None, ["c"]).recomputed == ["c"]
+    assert executor.execute(tasks).recomputed == ["a", "b"]
+
+
+def test_an_equal_value_that_nothing_needs_cuts_nothing_off():
+    _, dag, tasks = chain_of_ten()
+    executor = IncrementalExecutor(dag)
+    executor.execute(tasks)
+    for given in (tasks, None):
+        result = executor.execute(given, ["n9", "y"])
+        assert (result.recomputed, result.early_cutoff) == (["n9", "y"], [])
+
+
 def test_many_changes_one_after_another_equal_a_clean_run():
     box, dag, tasks = chain_of_ten()
     executor = IncrementalExecutor(dag)

@@ -10,7 +10,7 @@ from tests.kernel.conftest import Kernel
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = ["cancel", "drop", "help", "pause", "plan", "resume", "run", "set", "show", "status", "why"]
+COMMANDS = "cancel drop help pause plan resources resume run set show status trace why".split()
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +59,23 @@ def completions(kernel: Kernel, code: str) -> list[str]:
         ("set n='half", "A quote may be missing."),
         ("show --png", "unrecognized arguments: --png"),
         ("status all", "unrecognized arguments: all"),
+        ("run --retry -1", "--retry: it is a whole number from 0 up, not '-1'"),
+        ("run --retry 1.5", "--retry: it is a whole number from 0 up, not '1.5'"),
+        ("run --workers 0", "--workers/--jobs: it is a whole number from 1 up, not '0'"),
+        ("run --timeout 0", "--timeout: it is a number of seconds above 0, not '0'"),
+        ("run --timeout soon", "--timeout: it is a number of seconds above 0, not 'soon'"),
+        ("run --timeout nan", "--timeout: it is a number of seconds above 0, not 'nan'"),
+        ("run --types ,", "--types: it names nothing"),
+        ("run --types modle", "no node is of type 'modle'. No node has a type."),
+        ("run --exclude-tags slow", "no node is tagged 'slow'. No node has a tag."),
+        ("run --nodes totla", "no node is called 'totla'. Did you mean 'total'?"),
+        ("run raw totla", "no node is called 'totla'. Did you mean 'total'?"),
+        ("run --fail-fast --continue-on-error", "not allowed with"),
+        ("plan --retry 2", "unrecognized arguments: --retry"),
+        ("resources gpu", "%dag resources takes NAME=NUMBER, like gpu=1, from 0 up, not 'gpu'."),
+        ("resources gpu=-1", "not 'gpu=-1'."),
+        ("resources gpu=lots", "not 'gpu=lots'."),
+        ("resources =1", "not '=1'."),
         ("cancel", "no run is going on."),
         ("pause", "no run is going on."),
         ("resume", "no run is going on."),
@@ -93,7 +110,7 @@ def test_help_lists_every_command(shared: Kernel, line: str) -> None:
 
 def test_commands_and_nodes_are_offered_and_nothing_else(shared: Kernel) -> None:
     assert completions(shared, "%dag ") == COMMANDS
-    assert completions(shared, "x = 1\n%dag re") == ["resume"]
+    assert completions(shared, "x = 1\n%dag re") == ["resources", "resume"]
     assert completions(shared, "%dag run to") == ["total"]
     assert completions(shared, "%dag run raw ti") == ["tidy"]
     assert completions(shared, "%dag why t") == ["tidy", "total"]

@@ -347,7 +347,7 @@ def test_the_critical_path_is_the_way_that_costs_most():
     assert path.cost == 6.5
     assert repr(path) == "CriticalPath(['a', 'c', 'd'], cost=6.5)"
     assert dag.critical_path() == ("a", "b", "d")
-    assert dag.critical_path({name: 0 for name in "abcd"}).cost == 0
+    assert dag.critical_path(dict.fromkeys("abcd", 0)).cost == 0
     assert (DAG().critical_path(), DAG().critical_path().cost) == ((), 0)
 
 

@@ -7,6 +7,7 @@ import random
 import time
 from graphlib import CycleError as ModelCycle
 from graphlib import TopologicalSorter
+from itertools import pairwise
 
 import pytest
 
@@ -87,6 +88,15 @@ def test_a_growth_that_is_refused_leaves_nothing_half_added(growth, error):
     assert dag.edges() == [("x", "report"), ("discover", "x")]
 
 
+def test_a_refused_growth_with_removals_leaves_what_later_edges_are_checked_against():
+    dag = DAG.builder().add_edges([("a", "r"), ("r", "b")]).build()
+    with pytest.raises(CycleError):
+        dag.grow(Growth((new("x", ["b"], ["a"]), new("y", ["a"], ["b"])), ("r",)))
+    assert labels_fit(dag)
+    with pytest.raises(CycleError):
+        dag.add_edge("b", "a")
+
+
 def test_shrinking_takes_out_what_a_growth_has_added():
     dag = discovery()
     before = shown(dag)
@@ -118,13 +128,23 @@ def test_a_grown_node_that_a_parameter_waited_for_is_bound():
     assert dag.nodes() == ["f"]
 
 
+def test_a_node_that_a_parameter_asks_for_may_go_and_come_back():
+    dag = DAG()
+    dag.define([node("f", ["x"]), node("g", [])])
+    for _ in range(3):
+        dag.grow(Growth((new("x"), new("y", [], ["g"]))))
+        assert dag.edges() == [("x", "f"), ("y", "g")]
+        dag.shrink(["x", "y"])
+        assert dag.edges() == []
+
+
 # -- cost
 
 
 def grown_seconds(size, steps):
     """The time of a chain of expansions in the middle of a chain of ``size`` nodes."""
     names = [f"n{i}" for i in range(size)]
-    dag = DAG.builder().add_edges(list(zip(names, names[1:], strict=False))).build()
+    dag = DAG.builder().add_edges(list(pairwise(names))).build()
     dag.topology()
     last, join = names[size // 2], names[size // 2 + 1]
     began = time.perf_counter()
@@ -153,6 +173,7 @@ def test_expansions_that_always_come_first_stay_cheap():
         dag.grow(Growth((new(f"x{n}", ["start"], [first]),)))
         first = f"x{n}"
     assert time.perf_counter() - began < 5
+    assert labels_fit(dag)
     assert dag.topology().names[:2] == ["start", "x4999"]
 
 
@@ -191,7 +212,9 @@ class Model:
         return twin
 
     def remove(self, names):
-        return Model({n: {p: None for p in needs if p not in names} for n, needs in self.needs.items() if n not in names})
+        return Model(
+            {n: {p: None for p in needs if p not in names} for n, needs in self.needs.items() if n not in names}
+        )
 
 
 def labels_fit(dag):

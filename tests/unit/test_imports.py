@@ -23,6 +23,7 @@ LEVEL = {
     "backends": 4,
     "observe": 4,
     "launch": 5,
+    "worker": 5,
     "session": 6,
     "executors": 7,
     "notebook": 8,
@@ -52,7 +53,7 @@ HEAVY = {
 PURPOSE = {"storage/by_value.py": "cloudpickle"}
 """A module whose purpose is one library imports it at the top, and is itself imported when used."""
 
-CORE = ("errors", "graph", "fingerprint", "engine", "storage", "backends", "observe", "launch", "session")
+CORE = ("errors", "graph", "fingerprint", "engine", "storage", "backends", "observe", "launch", "worker", "session")
 
 
 def package(path):

@@ -16,6 +16,7 @@ ROUNDS = int(os.environ.get("DAGBOOK_ROUNDS", "300"))
 ERROR = {"type": "ValueError", "message": "no"}
 NOT_STARTED = {State.WAITING, State.SETTLED, State.READY}
 MOST_NODES = 30
+MODES = ["checked", "checked", "free", "in order", "stretches", "stretches", "stretches in order"]
 ANSWERS = ["run", "run", "run", "reuse", "cut off", "skip", "leave out", "fail", "later"]
 
 ENDINGS = {Kind.NODE_SKIPPED, Kind.NODE_CANCELLED}
@@ -106,8 +107,9 @@ class Storm(RuleBasedStateMachine):
     def begin(self, data):
         draw = data.draw
         size = draw(st.integers(1, 12))
-        preds = [tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else () for i in range(size)]
-        self.mode = draw(st.sampled_from(["checked", "free", "free", "in order", "stretches", "stretches in order"]))
+        most = draw(st.integers(1, 3))
+        preds = [tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=most)))) if i else () for i in range(size)]
+        self.mode = draw(st.sampled_from(MODES))
         self.stretches = self.mode.startswith("stretches")
         self.one_lane = self.mode.endswith("in order")
         whole = draw(st.booleans())
@@ -126,6 +128,9 @@ class Storm(RuleBasedStateMachine):
             options["place"] = self.place
         if not self.one_lane:
             options["rank"] = self.rank
+        self.growing = not self.stretches or draw(st.booleans())
+        if self.stretches and self.growing:
+            options["alone"] = self.alone
         self.s = make(
             preds, pending, checked=self.mode == "checked", in_order=self.one_lane, fail_fast=self.fail_fast, **options
         )
@@ -144,8 +149,11 @@ class Storm(RuleBasedStateMachine):
         return self.places[i % len(self.places)]
 
     def where(self, i):
-        """Where a node is to run; a child runs where its parent does."""
-        return self.place(self.parents.get(i, i))
+        """Where a node is to run; a child is asked about like any other."""
+        return self.place(i)
+
+    def alone(self, i):
+        return i % 3 == 0
 
     def demand(self, i):
         return self.demands[i % len(self.demands)]
@@ -210,21 +218,29 @@ class Storm(RuleBasedStateMachine):
         assert self.one_lane or i == min(could, key=lambda j: (self.rank(j), j)), "not the most urgent"
         assert self.one_lane or self.where(i) == place
         self.inputs_are_there(i)
-        nodes = list(self.s.stretch(i)) if self.stretches else [i]
+        nodes = list(self.s.stretch(i, data.draw(st.sampled_from([4, 2, 1])))) if self.stretches else [i]
         assert nodes[0] == i
         assert len(set(nodes)) == len(nodes)
+        assert not self.promised().intersection(nodes)
+        assert len(nodes) == 1 or not self.growing or not any(map(self.alone, nodes))
         self.live[i] = Lane(nodes, lane)
+
+    def promised(self):
+        """The nodes that lanes will come to."""
+        return {i for lane in self.live.values() for i in lane.nodes[lane.seen + 1 :]}
 
     def could_start(self, place):
         """The nodes that may be started there now, told independently of the scheduler."""
         if self.s.paused or self.s.cancelling:
             return []
+        promised = self.promised()
         free = {name: amount - self.in_use(name) for name, amount in self.capacities.items()}
         return [
             i
             for i in self.members
             if self.s.state(i) is State.READY
             and i not in self.s.resting
+            and i not in promised
             and self.where(i) == place
             and all(free[name] >= amount for name, amount in self.demand(i).items())
         ]
@@ -245,20 +261,30 @@ class Storm(RuleBasedStateMachine):
         lane = self.live[data.draw(st.sampled_from(sorted(self.live)))]
         lane.ended = min(lane.ended + count, len(lane.nodes) - 1)
 
-    @precondition(lambda self: self.stretches)
     @rule(halt=st.booleans())
     def catch_up(self, halt=False):
         """Log what has ended in the middle; with ``halt`` no lane goes on to another node."""
         for lane in list(self.live.values()):
             self.tell(lane)
             if halt:
+                self.s.put_back(lane.nodes[lane.seen + 1 :])
                 lane.nodes = lane.nodes[: lane.seen + 1]
+
+    @precondition(lambda self: self.stretches and self.live)
+    @rule(data=st.data())
+    def run_to_the_end(self, data):
+        """A lane has ended all its nodes, and says so."""
+        lane = self.live.pop(data.draw(st.sampled_from(sorted(self.live))))
+        nodes = lane.nodes[lane.seen :]
+        self.s.now += 1.0
+        self.old += [(i, self.s.attempt(i)) for i in nodes]
+        self.s.ran(nodes, [self.s.now] * len(nodes), lane.lane)
 
     def tell(self, lane):
         if lane.ended > lane.seen:
             del self.live[lane.current]
             self.s.now += 1.0
-            self.old += [(i, 1) for i in lane.nodes[lane.seen : lane.ended]]
+            self.old += [(i, self.s.attempt(i)) for i in lane.nodes[lane.seen : lane.ended]]
             self.s.ran(lane.nodes[lane.seen :], [self.s.now] * (lane.ended - lane.seen), lane.lane)
             lane.seen = lane.ended
             self.s.follow(lane.current, self.s.now, lane.lane)
@@ -273,15 +299,15 @@ class Storm(RuleBasedStateMachine):
         if self.stretches and self.fail_fast:
             self.catch_up(halt=True)
         i = next(j for j, lane in self.live.items() if i in lane.nodes)
-        del self.live[i]
+        lane = self.live.pop(i)
         attempt = self.s.attempt(i)
         self.old.append((i, attempt))
-        return i, attempt
+        return i, attempt, lane.nodes[lane.seen + 1 :]
 
     @precondition(lambda self: self.live)
     @rule(data=st.data(), how=st.sampled_from(["finish", "equal", "fail", "retry", "rest", "time out", "abandon"]))
     def answer(self, data, how):
-        i, attempt = self.pick(data)
+        i, attempt, rest = self.pick(data)
         match how:
             case "finish" | "equal":
                 assert self.s.finish(i, attempt, how == "finish")
@@ -293,6 +319,7 @@ class Storm(RuleBasedStateMachine):
                 assert self.s.time_out(i, attempt, 0.5)
             case "abandon":
                 assert self.s.abandon(i)
+        self.s.put_back(rest)
 
     @precondition(lambda self: self.s.resting)
     @rule(data=st.data())
@@ -319,7 +346,7 @@ class Storm(RuleBasedStateMachine):
     @precondition(lambda self: self.live and not self.stretches and len(self.members) < MOST_NODES)
     @rule(data=st.data(), count=st.integers(0, 4), edges=st.booleans())
     def expand(self, data, count, edges):
-        i, attempt = self.pick(data)
+        i, attempt, _ = self.pick(data)
         labels = [str(n) for n in range(count)]
         few = [st.sets(st.integers(0, n - 1), max_size=2) if n else st.just(()) for n in range(count)]
         inner = [sorted(data.draw(some)) for some in few] if edges else ()
@@ -334,10 +361,11 @@ class Storm(RuleBasedStateMachine):
             assert all(self.s.state(c) in GOOD for c, p in self.parents.items() if p == i)
             self.s.join(i)
 
-    @precondition(lambda self: self.live and not self.stretches and len(self.members) < MOST_NODES)
+    @precondition(lambda self: self.growers() and len(self.members) < MOST_NODES)
     @rule(data=st.data(), count=st.integers(1, 4))
     def grow(self, data, count):
-        i = data.draw(st.sampled_from(sorted(self.live)))
+        i = data.draw(st.sampled_from(self.growers()))
+        self.catch_up(halt=True)
         first = len(self.s.log.names)
         needs = [sorted(data.draw(st.sets(st.integers(0, first + n - 1), max_size=3))) for n in range(count)]
         above = self.above({p for inputs in needs for p in inputs if p < first})
@@ -357,6 +385,9 @@ class Storm(RuleBasedStateMachine):
         for n, each in zip(new, readers):
             assert all(n in self.s.preds(j) for j in each)
 
+    def growers(self):
+        return sorted(i for i in self.live if self.growing and (not self.stretches or self.alone(i)))
+
     def above(self, nodes):
         """``nodes`` and all that has to end before they can."""
         found, stack = set(nodes), list(nodes)
@@ -369,9 +400,9 @@ class Storm(RuleBasedStateMachine):
                     stack.append(p)
         return found
 
-    @precondition(lambda self: not self.stretches)
     @rule(data=st.data())
     def remove(self, data):
+        self.catch_up(halt=True)
         i = data.draw(st.sampled_from(sorted(self.members)))
         could = self.s.state(i) in NOT_STARTED
         if could:
@@ -463,6 +494,7 @@ class Storm(RuleBasedStateMachine):
             i = lane.current
             del self.live[i]
             assert self.s.finish(i, self.s.attempt(i))
+            self.s.put_back(lane.nodes[lane.seen + 1 :])
         self.join()
 
 
@@ -673,7 +705,7 @@ def test_a_skipped_child_is_never_called_failed():
 
 
 def test_nodes_and_their_children_start_only_where_they_are_to_run():
-    scheduler = make([(), ()], place=lambda i: (Place.WORKER, Place.CALLER)[i])
+    scheduler = make([(), ()], place=lambda i: Place.CALLER if i else Place.WORKER)
     for i in scheduler.checks():
         scheduler.enqueue(i)
     assert (taken(scheduler), taken(scheduler, Place.CALLER)) == ([0], [1])
@@ -728,6 +760,26 @@ def test_a_lane_may_run_a_chain_at_one_go(options):
 def test_a_chain_ends_where_nodes_meet_or_part():
     scheduler = make([(), (0,), (1,), (1,), (2, 3), (4,)], checked=False)
     assert scheduler.stretch(scheduler.take()) == [0, 1]
+
+
+def test_a_lane_may_claim_ready_nodes_and_others_get_those_that_it_puts_back():
+    scheduler = make([()] * 5 + [(1,)], checked=False)
+    nodes = scheduler.stretch(scheduler.take(), 3)
+    assert nodes == [0, 1, 2]
+    assert scheduler.take() == 3
+    scheduler.ran(nodes, [1.0, 2.0])
+    scheduler.put_back(nodes[2:])
+    assert taken(scheduler) == [2, 4, 5]
+    scheduler.validate()
+
+
+def test_a_node_that_was_ready_more_than_once_is_claimed_once():
+    scheduler = make([(), (0,), (), ()], checked=False, rank=lambda i: (0, 3, 1, 2)[i])
+    scheduler.ran(scheduler.stretch(scheduler.take()), [1.0])
+    scheduler.follow(1, 1.0)
+    scheduler.retry(1, 1, ERROR)
+    assert scheduler.stretch(scheduler.take(), 5) == [2, 3, 1]
+    assert scheduler.take() is None
 
 
 def test_the_log_catches_up_in_the_middle_of_a_stretch():

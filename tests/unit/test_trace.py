@@ -512,10 +512,7 @@ def test_a_directory_that_is_not_there_is_named_in_the_error(tmp_path):
 
 def run(dag, *targets, **options):
     session = Session(dag, **options)
-    try:
-        return session, session.run(*targets)
-    finally:
-        session.close()
+    return session, session.run(*targets)
 
 
 def traced(run, dag):
@@ -600,7 +597,6 @@ def test_a_second_run_shows_what_was_reused():
     dag = dag_of(one)
     session, _ = run(dag)
     again = session.run()
-    session.close()
     trace = traced(again, dag)
     assert trace.counts == {"reused": 1}
     assert names(events(trace, "i")) == ["one: reused"]

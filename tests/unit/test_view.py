@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from dagbook.backends.threads import ThreadsBackend
 from dagbook.engine.events import NO_NODE, Kind, Log
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import make_plan
@@ -485,7 +486,7 @@ def burst(count: int) -> tuple[View, Recorder, Any]:
     view, recorder = watched(session)
     decider = session._decider()
     plan = make_plan(decider, range(count))
-    run = session._make(plan, decider, RunOptions(workers=2), Bus(), (), None)
+    run = session._make(plan, decider, RunOptions(workers=2), ThreadsBackend(2), Bus(), (), None)
     return view, recorder, run
 
 

@@ -213,7 +213,6 @@ def test_closing_frees_widgets_and_the_view() -> None:
         session.run()
         view.finish()
         view.close()
-        session.close()
         gone.append(weakref.ref(view))
     del view, session
     for thread in threading.enumerate():

@@ -17,10 +17,25 @@ class InlineBackend:
     def __init__(self) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._closed = False
+        self._wake: Callable[[], object] | None = None
 
     def submit(self, call: Callable[[], None]) -> None:
         """Hand ``call`` to the thread that serves."""
         self._queue.put(call)
+        if self._wake is not None:
+            self._wake()
+
+    def attach(self, wake: Callable[[], object]) -> None:
+        """Instead of waiting for calls, have ``wake`` called when there is one; :meth:`serve_now` makes them."""
+        self._wake = wake
+        wake()
+
+    def serve_now(self) -> None:
+        """Make the calls that there are, on this thread."""
+        while not self._queue.empty():
+            call = self._queue.get()
+            if call is not None:
+                call()
 
     def serve(self) -> None:
         """Make the calls on this thread until :meth:`close`. An interrupt ends the waiting, and is raised."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -53,6 +52,8 @@ class ThreadsBackend:
 
         A thread inside a long call in C notices only when that call returns.
         """
+        import ctypes  # seldom needed
+
         self.close()
         for thread in self._threads:
             if thread.is_alive() and thread.ident is not None:

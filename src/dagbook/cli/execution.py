@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,19 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadKernelError
 
+from dagbook.cli import USAGE
 from dagbook.cli.files import Document, is_run
 from dagbook.cli.progress import Watch
-from dagbook.cli.screen import Screen, telling
+from dagbook.cli.screen import WIDTH, Screen, telling
 from dagbook.cli.stopping import Stop
 from dagbook.errors import UsageError, did_you_mean, nearest
+from dagbook.notebook.caller import ANSWER, VARIABLE, Standing
 from dagbook.notebook.pictures import cut, visible
 
 GRACE = 2.0
 """Seconds that a cell has to end after an interrupt, and a kernel after it was asked to."""
+
+PASSED_OVER = "it fails, and a cell above was passed over"
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
@@ -43,11 +47,16 @@ _SILENT.propagate = False
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its exit code, how many cells ran to their end, and what is to be said of it."""
+    """How a run ended: its exit code, how many cells ran to their end, and what is to be said of it.
+
+    ``summary`` is what became of the nodes. ``refused``: what was asked for makes no sense in this notebook.
+    """
 
     code: int
     ran: int
     message: str = ""
+    summary: Sequence[str] = ()
+    refused: bool = False
 
 
 class _Ended(Exception):
@@ -69,13 +78,13 @@ class _Interrupted(Exception):
 class _Client(NotebookClient):  # type: ignore[misc]
     """Hears every message of the kernel: a widget sends from a thread, and what it sends belongs to no cell."""
 
-    heard: Callable[[Mapping[str, Any]], None]
+    heard: Callable[[Mapping[str, Any]], bool]
+    """Takes each message in; whether it was for us alone, and is not kept."""
 
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
         while True:
             message = await self.kc.iopub_channel.get_msg(timeout=None)
-            self.heard(message)
-            if message["parent_header"].get("msg_id") == parent_msg_id:
+            if not self.heard(message) and message["parent_header"].get("msg_id") == parent_msg_id:
                 try:
                     self.process_message(message, cell, cell_index)
                 except CellExecutionComplete:
@@ -83,16 +92,31 @@ class _Client(NotebookClient):  # type: ignore[misc]
 
 
 class Execution:
-    """One run of a document's cells. Their outputs are put into its tree as they come."""
+    """One run of a document's cells. Their outputs are put into its tree as they come.
+
+    ``standing`` is what is asked of each run of the graph. With ``go_on``, cells below one that failed run too.
+    """
 
     def __init__(
-        self, document: Document, screen: Screen, stop: Stop, *, kernel: str | None = None, timeout: float | None = None
+        self,
+        document: Document,
+        screen: Screen,
+        stop: Stop,
+        *,
+        kernel: str | None = None,
+        timeout: float | None = None,
+        standing: Standing | None = None,
+        go_on: bool = False,
     ) -> None:
         self._path = document.path.resolve()
         self._cells = [(i, cell) for i, cell in enumerate(document.tree.cells) if is_run(cell)]
         self._screen = screen
         self._stop = stop
         self._timeout = timeout
+        self._standing = standing
+        self._go_on = go_on
+        self._answers = Answers()
+        self._failures: list[str] = []
         self._watch = Watch()
         self._runs_before = 0
         self._kernel = _manager(kernel or document.kernel, document.path)
@@ -104,16 +128,18 @@ class Execution:
     async def run(self) -> Ending:
         """Run the cells until the end, the first that fails, or a signal; then the kernel is gone."""
         ran, by_force = 0, False
+        graph = self._watch.graph
         with self._stop.waking() as self._stopping, tempfile.TemporaryFile() as self._log:
             try:
                 await self._start()
                 for number, (index, cell) in enumerate(self._cells, 1):
-                    await self._run_cell(number, index, cell)
-                    ran = number
-                return Ending(0, ran)
+                    ran += await self._run_cell(number, index, cell)
+                self._check_effect()
+                return Ending(1 if self._failures else 0, ran, "\n".join(self._failures), graph.summary(WIDTH))
             except _Ended as ended:
                 by_force = ended.by_force
-                return Ending(ended.code, ran, ended.message)
+                message = "\n".join((*self._failures, ended.message))
+                return Ending(ended.code, ran, message, graph.summary(WIDTH), bool(self._answers.refused))
             finally:
                 await self._shut_down(by_force)
 
@@ -132,11 +158,16 @@ class Execution:
     async def _start_kernel(self) -> None:
         await self._client.async_start_new_kernel(
             cwd=str(self._path.parent),
-            env=os.environ | {"JPY_SESSION_NAME": str(self._path)},
+            env={k: v for k, v in os.environ.items() if k != VARIABLE} | self._said(),
             stdout=self._log,
             stderr=self._log,
         )
         await self._client.async_start_new_kernel_client()
+
+    def _said(self) -> dict[str, str]:
+        """What the kernel is told by its environment."""
+        asked = {VARIABLE: self._standing.packed()} if self._standing is not None else {}
+        return {"JPY_SESSION_NAME": str(self._path)} | asked
 
     async def _shut_down(self, by_force: bool) -> None:
         """The kernel ends, and with it what it started."""
@@ -156,8 +187,9 @@ class Execution:
 
     # -- cells
 
-    async def _run_cell(self, number: int, index: int, cell: Any) -> None:
-        line = telling(cell.source)
+    async def _run_cell(self, number: int, index: int, cell: Any) -> bool:
+        """Run one cell; whether it ran to its end."""
+        line, self._answers.absent = telling(cell.source), ""
         name = f"cell {number} ({cut(line, 60)})"
         self._runs_before = self._watch.graph.run["number"]
         self._screen.cell(number, len(self._cells), line)
@@ -167,15 +199,41 @@ class Execution:
             await self._watched(self._client.async_execute_cell(cell, index, execution_count=number), self._timeout)
             ok = True
         except CellExecutionError as error:
-            raise _Ended(1, _failure(error, name, number)) from None
+            self._failed(_failure(error, name, number))
         except DeadKernelError:
             raise await self._died(cell, name) from None
         except _Interrupted as interrupted:
             raise self._interrupted(cell, name, interrupted.by_force) from None
         finally:
             self._screen.cell_ended(ok, self._watch.graph if self._ran_graph else None)
+            self._watch.graph.remember()
+            for line in self._answers.told():
+                self._screen.say(line)
         if self._stop.received is not None:
             raise _Ended(self._stop.code, f"stopped after {name}.")
+        return ok
+
+    def _failed(self, message: str) -> None:
+        """A cell has failed: that is the end, or it is noted."""
+        answers = self._answers
+        if answers.refused:
+            raise _Ended(USAGE, answers.refused)
+        if answers.absent or answers.passed_over:
+            answers.lines.append(f"passed over: {answers.absent or PASSED_OVER}")
+            answers.passed_over = True
+        elif self._go_on:
+            self._failures.append(message)
+        else:
+            raise _Ended(1, message)
+
+    def _check_effect(self) -> None:
+        """What was asked for had a run to act on."""
+        if self._standing is None or self._failures:
+            return
+        if not self._answers.runs:
+            raise _Ended(USAGE, "no cell runs the graph, so nothing came of the options. `%dag run` in a cell does.")
+        if self._answers.unknown:
+            raise _Ended(USAGE, f"when the graph was last run, no node was called {self._answers.unknown}.")
 
     async def _watched(self, work: Coroutine[Any, Any, Any], timeout: float | None = None) -> None:
         """Wait for ``work``. On a signal, or after ``timeout``, the kernel is interrupted: Interrupted is raised."""
@@ -215,12 +273,51 @@ class Execution:
         """Whether the cell at hand has begun a run of the graph."""
         return bool(self._watch.graph.run["number"] != self._runs_before)
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
+    def _hear(self, message: Mapping[str, Any]) -> bool:
         try:
+            if self._answers.hear(message):
+                return True
             if self._watch.hear(message) and self._ran_graph:
                 self._screen.news(self._watch.graph)
         except Exception:  # a message that is not understood never harms a run
             _SILENT.exception("a message of the kernel was not understood")
+        return False
+
+
+class Answers:
+    """What the kernel has answered to what was asked of its runs.
+
+    ``runs`` were begun; ``unknown`` are names that the last of them did not know; ``refused`` is why one was refused,
+    ``absent`` is a value that a cell wanted, and the shell did not. ``lines`` are to be shown.
+    """
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.unknown = self.refused = self.absent = ""
+        self.passed_over = False  # some cell was, because of that
+        self.lines: list[str] = []
+
+    def hear(self, message: Mapping[str, Any]) -> bool:
+        """Take one message of the kernel in; whether it was an answer."""
+        answer = message["content"].get("data", {}).get(ANSWER) if message["msg_type"] == "display_data" else None
+        if answer is None:
+            return False
+        kind, text = answer["kind"], str(answer["text"])
+        match kind:
+            case "run":
+                self.runs, self.unknown = self.runs + 1, text
+            case "refused":
+                self.refused = text
+            case "absent":
+                self.absent = text
+            case _:
+                self.lines += text.splitlines()
+        return True
+
+    def told(self) -> list[str]:
+        """The lines that are to be shown now."""
+        lines, self.lines = self.lines, []
+        return [f"    {visible(line)}" for line in lines]
 
 
 def _manager(name: str, path: Path) -> AsyncKernelManager:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from dagbook import __version__
+from dagbook.cli import USAGE
 from dagbook.errors import UsageError, did_you_mean, nearest
-
-USAGE = 3
-"""The exit code of a command that was given something it cannot take."""
+from dagbook.notebook.request import WORDS, Request, listed
 
 
 class _Commands(click.Group):
@@ -40,6 +39,15 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+def _said(word: str) -> str:
+    """What a word means, as a sentence."""
+    return f"{WORDS[word][0].upper()}{WORDS[word][1:]}."
+
+
+def _names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    return listed(option.opts[0], given) if given else None
+
+
 @commands.command()
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here; leave NOTEBOOK as it is.")
@@ -51,17 +59,48 @@ def commands(context: click.Context) -> None:
 )
 @click.option("--kernel", metavar="NAME", help="Use this kernel, whatever the notebook asks for.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
-def run(notebook: Path, output: Path | None, timeout: float | None, kernel: str | None, quiet: bool) -> int:
+@click.option("--full", is_flag=True, help=_said("full"))
+@click.option("--dry-run", is_flag=True, help=_said("dry_run"))
+@click.option("--types", multiple=True, callback=_names, metavar="A,B", help=_said("types"))
+@click.option("--nodes", multiple=True, callback=_names, metavar="A,B", help=_said("nodes"))
+@click.option("--exclude-tags", multiple=True, callback=_names, metavar="A,B", help=_said("exclude_tags"))
+@click.option(
+    *("--continue-on-error/--fail-fast", "go_on"),
+    default=None,
+    help=f"{_said('continue_on_error')[:-1]}, and with the cells below; or {WORDS['fail_fast']}.",
+)
+@click.option("--retry", type=click.IntRange(min=0), metavar="N", help=_said("retry"))
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help=_said("workers"))
+@click.option("--trace", type=click.Path(path_type=Path), metavar="FILE", help="Write the last run's trace there.")
+def run(
+    notebook: Path,
+    output: Path | None,
+    timeout: float | None,
+    kernel: str | None,
+    quiet: bool,
+    trace: Path | None,
+    dry_run: bool,
+    go_on: bool | None,
+    **words: Any,
+) -> int:
     """Run NOTEBOOK from top to bottom in a fresh kernel.
 
     What its cells show is written into it. Nodes whose results are current are not run again.
+
+    What is said of nodes holds for each run of the graph in the notebook, as if it stood behind its `%dag run`. Cells
+    that want a value which is left out are passed over. A dry run runs the cells, but no node, and writes nothing.
 
     Exit codes: 0 all ran, 1 something failed, 3 the command was given something it cannot take, 130 and 143 it was
     stopped by Ctrl-C or a request to end.
     """
     from dagbook.cli import run as command
 
-    return command.run(notebook, output=output, timeout=timeout, kernel=kernel, quiet=quiet)
+    if dry_run and (output or trace):
+        raise UsageError(f"--dry-run writes nothing; leave {'--output' if output else '--trace'} out.")
+    request = Request(dry_run=dry_run, fail_fast=None if go_on is None else not go_on, **words)
+    return command.run(
+        notebook, output=output, timeout=timeout, kernel=kernel, quiet=quiet, request=request, trace=trace
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dagbook.graph.compose import child_name
 from dagbook.notebook.picture import STATUS
-from dagbook.notebook.pictures import visible
+from dagbook.notebook.pictures import listed, visible
 
 Message = Mapping[str, Any]
 
@@ -35,7 +35,9 @@ class Graph:
         self.names: list[str] = []
         self.parent: list[int | None] = []
         self.status = bytearray()
+        self.note: dict[int, str] = {}
         self.run: Message = {"state": "idle", "number": 0}
+        self._outcomes: dict[str, tuple[str, str]] = {}
         self._seq = 0
         self._touched: dict[int, None] = {}
         self._told: dict[str, int] = {}
@@ -46,6 +48,7 @@ class Graph:
         self.names = [visible(str(node["name"])) for node in doc["nodes"]]
         self.parent = [node.get("parent") for node in doc["nodes"]]
         self.status = bytearray(status[: len(self.names)]).ljust(len(self.names), b"\0")
+        self.note = {i: visible(str(node["note"])) for i, node in enumerate(doc["nodes"]) if node.get("note")}
         self.run = doc["run"]
         self._seq = saved["seq"]
         self._touched = dict.fromkeys(range(len(self.names)))
@@ -70,6 +73,8 @@ class Graph:
     def _record(self, record: Message) -> None:
         if record["k"] == "run":
             self.run = record["run"]
+        elif record["k"] == "info" and "note" in record["info"]:
+            self.note[record["i"]] = visible(str(record["info"]["note"]))
         elif record["k"] == "expand":
             owner, labels = record["parent"], record["labels"]
             place = slice(record["first"], record["first"] + len(labels))
@@ -95,6 +100,27 @@ class Graph:
         tops = [STATUS[status] for status, parent in zip(self.status, self.parent, strict=True) if parent is None]
         parts = [f"{tops.count(status)} {WORD[status]}" for status in _COUNTED if status in tops]
         return f"{len(tops)} node{'' if len(tops) == 1 else 's'}: {', '.join(parts)}"
+
+    def remember(self) -> None:
+        """Keep what became of each node in the run that has ended; what once ran has run, though it is reused later."""
+        for i, (name, parent) in enumerate(zip(self.names, self.parent, strict=True)):
+            status = STATUS[self.status[i]]
+            again = status in ("reused", "cutoff") and self._outcomes.get(name, ("",))[0] == "ran"
+            if parent is None and status in _SETTLED and not again:
+                self._outcomes[name] = status, self.note.get(i, "")
+
+    def summary(self, width: int) -> list[str]:
+        """What became of the nodes in all runs together, as lines; what was skipped with the reasons."""
+        if not self._outcomes:
+            return []
+        words = [status for status, _ in self._outcomes.values()]
+        counts = [f"{words.count(status)} {WORD[status]}" for status in _SETTLED if status in words]
+        skipped: dict[str, list[str]] = {}
+        for name, (status, note) in self._outcomes.items():
+            if status == "skipped":
+                skipped.setdefault(note, []).append(name)
+        because = [listed(f"    skipped, {note}: ", names, width) for note, names in skipped.items()]
+        return [f"nodes: {', '.join(counts)}", *because]
 
     def settled(self) -> list[tuple[str, list[str]]]:
         """What has come to an end since the last time: words, each with names. Of children only those that failed."""

@@ -11,27 +11,57 @@ from dagbook.cli import files
 from dagbook.cli.execution import Ending, Execution
 from dagbook.cli.screen import Screen, screen
 from dagbook.cli.stopping import Stop
+from dagbook.notebook.caller import Standing
+from dagbook.notebook.cells import head
+from dagbook.notebook.request import NOTHING, Request
 
 
-def run(path: Path, *, output: Path | None, timeout: float | None, kernel: str | None, quiet: bool) -> int:
+def run(
+    path: Path,
+    *,
+    output: Path | None,
+    timeout: float | None,
+    kernel: str | None,
+    quiet: bool,
+    request: Request = NOTHING,
+    trace: Path | None = None,
+) -> int:
     """Run the notebook and write what its cells show, into it or to ``output``. Returns the exit code.
 
-    Raises UsageError, before anything runs, for what cannot be run or written.
+    ``request`` is asked of each run of its graph; in a dry run no node runs, and nothing is written. The last run's
+    ``trace`` is written. Raises UsageError, before anything runs, for what cannot be run or written.
     """
     began = time.monotonic()
     document = files.read(path)
     target = output or path
-    files.check_writable(target)
+    for written in (target, trace):
+        if written is not None:
+            files.check_writable(written)
+    standing = _standing(document, request, trace)
     shown = screen(quiet)
     with Stop() as stop:
-        execution = Execution(document, shown, stop, kernel=kernel, timeout=timeout)
+        go_on = request.fail_fast is False
+        execution = Execution(document, shown, stop, kernel=kernel, timeout=timeout, standing=standing, go_on=go_on)
         with shown:
             if document.remark:
                 shown.say(document.remark)
             ending = asyncio.run(execution.run())
-        if ending.message:
-            _complain(ending.message)
+        for line in ending.summary:
+            shown.say(line)
+        for line in ending.message.splitlines():
+            _complain(line)
+        if request.dry_run or ending.refused:
+            shown.say(f"{'no node ran; ' if request.dry_run else ''}{path} is as it was")
+            return ending.code
         return _save(document, target, ending, shown, time.monotonic() - began)
+
+
+def _standing(document: files.Document, request: Request, trace: Path | None) -> Standing | None:
+    """What the kernel is to ask of each run; None when there is nothing."""
+    if request == NOTHING and trace is None:
+        return None
+    cells = sum(files.is_run(cell) and head(cell.source) is not None for cell in document.tree.cells)
+    return Standing(request, cells, str(trace.resolve()) if trace is not None else "")
 
 
 def _save(document: files.Document, target: Path, ending: Ending, shown: Screen, seconds: float) -> int:

@@ -12,7 +12,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackTyp
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.coroutines import finish_coroutine
-from dagbook.engine.ports import Blob, Store, Summary
+from dagbook.engine.ports import Blob, Brought, Errand, Store, Summary
 from dagbook.engine.randomness import seeded
 from dagbook.engine.result import Loan, Lost, Result, private
 from dagbook.errors import DagbookError, InputChangedError, UnstorableError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Capture = Callable[[str], AbstractContextManager[Sequence[Mapping[str, Any]]]]
 """Given a node's name: a context in which what the code shows is collected into the list that it yields."""
+
+Apart = Callable[[Errand], Brought]
+"""Makes a call in another process."""
 
 MESSAGE_LIMIT = 4_000
 
@@ -72,16 +75,19 @@ class Outcome:
     seconds: float = 0.0
 
 
-def perform(task: Task, store: Store, capture: Capture, loop: AbstractEventLoop | None = None) -> Outcome:
+def perform(
+    task: Task, store: Store, capture: Capture, apart: Apart, loop: AbstractEventLoop | None = None
+) -> Outcome:
     """Run one task to its outcome. Never raises. Coroutines are awaited in ``loop``, or in a loop of their own."""
     outcome = Outcome(started=time.monotonic())
     loans: dict[str, Loan] = {}
     try:
         try:
             _borrow(task, loans)
-            _run(task, loans, outcome, capture, loop)
+            _run(task, loans, outcome, capture, apart, loop)
         finally:
-            outcome.changed = tuple([parameter for parameter, loan in loans.items() if not loan.end()])
+            copied = task.node.options.process  # nobody can change a value from another process
+            outcome.changed = tuple([parameter for parameter, loan in loans.items() if not loan.end(copied)])
         if outcome.splice is None:
             _settle(task, outcome, store)
     except Lost as lost:
@@ -99,11 +105,18 @@ def _borrow(task: Task, loans: dict[str, Loan]) -> None:
 
 
 def _run(
-    task: Task, loans: Mapping[str, Loan], outcome: Outcome, capture: Capture, loop: AbstractEventLoop | None
+    task: Task,
+    loans: Mapping[str, Loan],
+    outcome: Outcome,
+    capture: Capture,
+    apart: Apart,
+    loop: AbstractEventLoop | None,
 ) -> None:
     arguments = {parameter: loan.value for parameter, loan in loans.items()}
     if task.node.options.each and not task.child:
         _expand(task, arguments | dict(task.values), outcome)
+    elif task.node.options.process:
+        _call_apart(task, arguments | dict(task.values), outcome, capture, apart)
     else:
         arguments.update((parameter, private(value)) for parameter, value in task.values.items())
         _call(task, arguments, outcome, capture, loop)
@@ -131,6 +144,19 @@ def _call(
     finally:
         outcome.shown = tuple(shown)
     outcome.files = read.digests()
+
+
+def _call_apart(
+    task: Task, arguments: dict[str, Any], outcome: Outcome, capture: Capture, apart: Apart
+) -> None:
+    positional, keywords = bind(task.node, arguments)
+    shown: Sequence[Mapping[str, Any]] = ()
+    try:
+        with capture(task.name) as shown:
+            brought = apart(Errand(task.name, task.node.fn, positional, keywords, task.seed))
+    finally:
+        outcome.shown = tuple(shown)
+    outcome.value, outcome.files = brought.value, brought.files
 
 
 _AS_IS = nullcontext()
@@ -186,7 +212,7 @@ def describe_error(error: BaseException, is_ours: Callable[[str], str]) -> dict[
     """
     try:
         message = str(error)
-    except Exception:  # a user's __str__ may raise
+    except BaseException:  # a user's __str__ may raise anything
         message = "(its message could not be shown)"
     frames, hidden = [], []
     for frame, line in _walk(error.__traceback__):

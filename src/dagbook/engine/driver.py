@@ -4,7 +4,7 @@ Nobody stands between a node and the next: the thread that has finished one tell
 the next itself. What a node is, and what becomes of its value, is the affair of the :class:`Work`; there is one for
 runs that keep their results, and one for those that only pass values on.
 
-There is one place where a node is started (:meth:`Driver._take`) and one where it becomes finished
+There is one place where a node is started (:meth:`Driver._start`) and one where it becomes finished
 (:meth:`Driver._report`). Events are published after the journal has them, in its order.
 """
 
@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from random import random
 from typing import Any, Protocol
 
 from dagbook.engine.events import NO_NODE, Kind, Log
@@ -32,6 +31,12 @@ GRACE = 0.4
 GATHER = 0.01
 """Seconds between two commits to a durable journal: what happens meanwhile is written together."""
 
+MOST = 64
+"""How many ready nodes a lane takes at once, at most: far fewer than there are for all lanes."""
+
+TURN = 0.002
+"""Seconds after which a lane with several nodes lets others have those that it has not come to."""
+
 GLANCE = 0.05
 """Seconds between two looks at an event that only others can set, while nothing else happens."""
 
@@ -40,11 +45,13 @@ class Job:
     """Nodes that one lane runs one after another, without asking in between.
 
     ``ends`` grows by the time at which each has ended; ``seen`` of them are in the log. ``error`` is what the node
-    after those raised. Once ``halt`` is not empty, the lane stops after the node that it is at. A ``dead`` job is one that
-    nobody waits for any more.
+    after those raised. Once ``halt`` is not empty, the lane stops after the node that it is at, and so it does after
+    ``limit``. A ``dead`` job is one that nobody waits for any more; ``abort`` ends its call where that can be done, and
+    the lane ``returns``.
     """
 
     __slots__ = (
+        "abort",
         "began",
         "dead",
         "deadline",
@@ -52,9 +59,11 @@ class Job:
         "error",
         "halt",
         "lane",
+        "limit",
         "nodes",
         "outcome",
         "place",
+        "returns",
         "seen",
         "task",
     )
@@ -71,12 +80,21 @@ class Job:
         self.outcome: Any = None
         self.task: Any = None  # of a coroutine
         self.deadline = inf
+        self.limit = inf
+        self.abort: Callable[[], None] | None = None
         self.dead = False
+        self.returns = False
 
     @property
     def current(self) -> int:
         """The node that the lane is at, as far as the log knows."""
         return self.nodes[self.seen]
+
+    def started(self, abort: Callable[[], None] | None) -> None:
+        """From here on the call can be ended by ``abort``; with None it cannot any more."""
+        self.abort = abort
+        if abort is not None and self.dead:
+            abort()
 
 
 class Work(Protocol):
@@ -133,8 +151,11 @@ class Environment:
     workers: Backend
     publish: Publisher
     durable: bool = False
+    watched: bool = True
+    """Whether somebody wants to hear of each event as it comes; else they are told at the end."""
+
     stretches: bool = False
-    """Whether a lane may run several nodes before it says so: nobody listens who would want to know."""
+    """Whether a lane may run several nodes before it says so."""
 
 
 class Driver:
@@ -164,6 +185,7 @@ class Driver:
         self._calls: list[Callable[[], object]] = []
         self.ending = "done"
         self._places = places
+        self._in_order = scheduler.in_order
         self._lock = threading.Lock()
         self._idle = list(range(env.workers.slots, 0, -1))
         self._caller_idle = True
@@ -206,17 +228,19 @@ class Driver:
     def pause(self) -> None:
         """Start nothing new until :meth:`resume`."""
         with self._lock:
-            self._catch_up(halt=True)
-            self.scheduler.pause()
-            self._go_on()
+            if not self._over:
+                self._catch_up(halt=True)
+                self.scheduler.pause()
+                self._go_on()
 
     def resume(self) -> None:
         """Go on after a pause."""
         with self._lock:
-            self.scheduler.now = self._time()
-            self.scheduler.resume()
-            self._advance()
-            self._go_on()
+            if not self._over:
+                self.scheduler.now = self._time()
+                self.scheduler.resume()
+                self._advance()
+                self._go_on()
 
     def interrupt(self) -> None:
         """Cancel, and wait only a moment for what runs: later results are thrown away."""
@@ -267,8 +291,8 @@ class Driver:
             self._broken(job, error)
 
     def _next(self, job: Job) -> Job | None:
-        if job.dead:  # a worker's lane has another thread by now; the caller has only one
-            return None if job.lane else self._take(Place.CALLER, 0)
+        if job.dead:  # a worker's lane may have another thread by now; the caller has only one
+            return self._take(job.place, job.lane) if job.returns or not job.lane else None
         self.scheduler.now = self._time()
         del self._jobs[job.lane]
         self._report(job)
@@ -276,6 +300,8 @@ class Driver:
         if rest is not None:
             self._jobs[job.lane] = rest
             return rest
+        if len(job.ends) < len(job.nodes):
+            self.scheduler.put_back(job.nodes[len(job.ends) :])
         return self._take(job.place, job.lane)
 
     def _followed(self, job: Job) -> Job | None:
@@ -286,19 +312,41 @@ class Driver:
         return None
 
     def _take(self, place: int, lane: int) -> Job | None:
-        """The one place where a node is started."""
+        """What a lane is to run next; it is idle when there is nothing."""
         self._advance()
-        i = self.scheduler.take(place, lane)
-        job = None
-        if i is not None:
-            nodes = self.scheduler.stretch(i) if self.env.stretches else (i,)
-            job = self._jobs[lane] = Job(nodes, place, lane, self.scheduler.now)
-            self._set_deadline(job, i)
+        if self.scheduler.claimed and any(map(self._held_up, self._jobs.values())):
+            self.halt()
+        job = self._start(place, lane)
+        if job is None and self.scheduler.claimed:  # what others have claimed, and not come to, is for all again
+            self.halt()
+            job = self._start(place, lane)
+        if job is not None:
+            self._jobs[lane] = job
         elif lane:
             self._idle.append(lane)
         else:
             self._caller_idle = True
         self._go_on()
+        return job
+
+    def _held_up(self, job: Job) -> bool:
+        """Whether a lane has been so long at one node that it should let others have those after it."""
+        since = job.ends[-1] if job.ends else self.began + job.began
+        return len(job.nodes) - len(job.ends) > 1 and self.env.clock.monotonic() - since > TURN
+
+    def _start(self, place: int, lane: int) -> Job | None:
+        """The one place where a node is started."""
+        i = self.scheduler.take(place, lane)
+        if i is None:
+            return None
+        nodes: Sequence[int] = (i,)
+        if self.env.stretches:
+            ready, lanes = self.scheduler.ready_count(place), self.env.workers.slots
+            nodes = self.scheduler.stretch(i, min(MOST, 1 + ready // (2 * lanes)))
+        job = Job(nodes, place, lane, self.scheduler.now)
+        if not self._in_order:
+            job.limit = self.env.clock.monotonic() + TURN
+        self._set_deadline(job, i)
         return job
 
     def _set_deadline(self, job: Job, i: int) -> None:
@@ -328,7 +376,7 @@ class Driver:
                 self._finalize()
         if self._attendant is not None:
             self._bell.set()
-        elif not self.env.stretches:
+        elif self.env.watched:
             self._commit(self._news())
 
     def _enough(self) -> bool:
@@ -346,9 +394,7 @@ class Driver:
         with self._lock:
             self.scheduler.now = self._time()
             self._advance()
-            while (i := self.scheduler.take(Place.LOOP)) is not None:
-                job = Job((i,), Place.LOOP, 0, self.scheduler.now)
-                self._set_deadline(job, i)
+            while (job := self._start(Place.LOOP, 0)) is not None:
                 self._loose.add(job)
                 assert self.options.loop is not None
                 job.task = self.options.loop.create_task(self._await(job), context=self._context.copy())
@@ -396,7 +442,7 @@ class Driver:
         self.work.report(job)
 
     def failed(self, i: int, error: BaseException, again: bool = False) -> bool:
-        """A node raised: it is tried ``again``, or as it has further attempts, or it has failed: then True is returned."""
+        """A node raised: it is tried ``again``, or as it has further attempts; else it has failed, and this is True."""
         scheduler, attempt = self.scheduler, self.scheduler.attempt(i)
         if isinstance(error, KeyboardInterrupt):
             self._interrupted()
@@ -412,7 +458,7 @@ class Driver:
         retries, backoff = self.work.retries(i)
         more = attempt <= retries and isinstance(error, Exception) and i in scheduler.running
         if again or more:
-            rest = backoff * 2.0 ** (attempt - 1) * (0.5 + random() / 2) if backoff and not again else 0.0
+            rest = backoff * 2.0 ** (attempt - 1) * _jitter() if backoff and not again else 0.0
             if scheduler.retry(i, attempt, described, rest=rest > 0) and rest and i in scheduler.resting:
                 self._rests[i] = self.env.clock.monotonic() + rest
                 self._attend()
@@ -462,6 +508,10 @@ class Driver:
 
     # -- what the lanes have done meanwhile
 
+    def halt(self) -> None:
+        """Have the log say where each lane is, and no lane go on to another node without asking. Under the lock."""
+        self._catch_up(halt=True)
+
     def _catch_up(self, halt: bool = False) -> None:
         """Log what lanes have finished amid their jobs; with ``halt`` have them ask before the next node."""
         self.scheduler.now = self._time()
@@ -472,6 +522,9 @@ class Driver:
                 job.halt.append(None)  # before the ends are counted: at most one more will be added
             self.log_ends(job)
             self._log_start(job)
+            if halt and job.seen + 1 < len(job.nodes):
+                self.scheduler.put_back(job.nodes[job.seen + 1 :])
+                job.nodes = job.nodes[: job.seen + 1]
 
     def log_ends(self, job: Job) -> None:
         """Log the nodes of a job that have ended since the last time; when the next one raised, that it was started."""
@@ -573,8 +626,14 @@ class Driver:
                 self._leave(job)
 
     def _leave(self, job: Job) -> None:
-        """Nobody waits for this job any more; its lane gets another thread."""
+        """Nobody waits for this job any more: its call is ended; where that cannot be, its lane gets another thread."""
         job.dead = True
+        abort = job.abort
+        if abort is not None:
+            job.returns = True
+            del self._jobs[job.lane]
+            abort()
+            return
         self.left_behind.append(self.log.names[job.current])
         if job.place == Place.LOOP:
             self._loose.discard(job)
@@ -627,3 +686,10 @@ class Driver:
 
 def _nothing() -> None:
     pass
+
+
+def _jitter() -> float:
+    """Between a half and one: nodes that failed together are not tried again together."""
+    from random import random  # seldom needed
+
+    return 0.5 + random() / 2

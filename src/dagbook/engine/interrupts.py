@@ -34,27 +34,31 @@ def held() -> Iterator[list[int]]:
 def passed_on(ask: Callable[[], None]) -> Iterator[None]:
     """Within the block an interrupt raises KeyboardInterrupt in user code, and calls ``ask`` anywhere else.
 
-    A handler of the user's own is left alone.
+    A handler of the user's own is left alone. When a node runs another run, an interrupt is meant for both.
     """
     if not _on_main_thread() or signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, *_ours):
         yield
         return
+    outer = list(_ours.values())
 
     def heard(number: int, frame: FrameType | None) -> None:
+        for ask_outer in outer:
+            ask_outer()
         if _in_user_code(frame):
             raise KeyboardInterrupt
         ask()
 
-    _ours.append(heard)
+    _ours[heard] = ask
     before = signal.signal(signal.SIGINT, heard)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        _ours.remove(heard)
+        del _ours[heard]
 
 
-_ours: list[Callable[[int, FrameType | None], None]] = []
+_ours: dict[Callable[[int, FrameType | None], None], Callable[[], None]] = {}
+"""The handlers of the runs that the main thread waits for, outermost first, and whom each tells."""
 
 _CATCHES_ALL: CodeType = perform.__code__
 _CALLS: CodeType = loop.__code__

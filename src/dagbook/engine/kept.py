@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagbook.engine.branches import Branches
@@ -11,7 +12,7 @@ from dagbook.engine.call import Capture, Outcome, Task, describe_error, perform
 from dagbook.engine.events import NO_NODE, Kind, Log
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Decider, Plan
-from dagbook.engine.ports import Record, Store
+from dagbook.engine.ports import Record, Remote, Store
 from dagbook.engine.result import Result
 from dagbook.engine.scheduler import Place
 from dagbook.engine.story import Story
@@ -99,6 +100,7 @@ class Kept:
         is_ours: Callable[[str], str],
         wall: Callable[[], float],
         options: RunOptions,
+        remote: Remote,
         sequential: bool,
         before: Results | None = None,
     ) -> None:
@@ -116,6 +118,7 @@ class Kept:
         self._is_ours = is_ours
         self._wall = wall
         self._options = options
+        self._remote = remote
         self._sequential = sequential
         self._forced = frozenset(plan.steps[i].name for i in plan.pending if plan.steps[i].verdict == "forced")
         self._records: list[Record] = []
@@ -152,7 +155,14 @@ class Kept:
 
     def place(self, i: int) -> int:
         """Where a node runs."""
-        return Place.CALLER if self._sequential or self.decider.pinned(i) else Place.WORKER
+        inner = self._inner.get(i)
+        pinned = self.decider.pinned(i) if inner is None else inner.decider.pinned(inner.k)
+        return Place.CALLER if self._sequential or pinned else Place.WORKER
+
+    def taker(self, i: int) -> int:
+        """The node whose options say what node ``i`` takes of the run's resources: of a child, what was mapped."""
+        inner = self._inner.get(i)
+        return i if inner is None or inner.base is not None or inner.outer is not None else inner.k
 
     # -- deciding
 
@@ -238,7 +248,8 @@ class Kept:
 
     def perform(self, job: Job) -> None:
         """Run the job's node."""
-        job.outcome = perform(self._tasks[job.nodes[0]][0], self._store, self._capture, self._options.loop)
+        task, apart = self._tasks[job.nodes[0]][0], partial(self._remote, started=job.started)
+        job.outcome = perform(task, self._store, self._capture, apart, self._options.loop)
 
     async def perform_async(self, job: Job) -> None:
         raise NotImplementedError("coroutine functions of a run that keeps results are awaited on a worker's thread")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from operator import itemgetter
 from time import monotonic
 from types import CoroutineType
@@ -18,11 +18,11 @@ from dagbook.engine.call import describe_error
 from dagbook.engine.coroutines import finish_coroutine
 from dagbook.engine.events import Log
 from dagbook.engine.options import RunOptions
-from dagbook.engine.ports import Record
+from dagbook.engine.ports import Errand, Record, Remote
 from dagbook.engine.scheduler import Place, State
 from dagbook.errors import DagbookError, GraphError
 from dagbook.graph.compose import Growth
-from dagbook.graph.node import NodeOptions
+from dagbook.graph.node import NodeOptions, Parameter
 from dagbook.graph.tasks import Function, functions_of, given_options, required, takes_nothing
 from dagbook.graph.topology import Topology
 
@@ -57,16 +57,18 @@ class Program:
         names, index, preds = topology.names, topology.index, topology.preds
         for i, fn in enumerate(given):
             if not takes_nothing(fn):
-                functions[i], gathers[i] = bind(names[i], fn, index, preds[i])
+                wanted = required(names[i], fn, _among(index, preds[i]))
+                functions[i], gathers[i] = bind(fn, wanted, index)
         program = topology.memo = cls(given, functions, gathers, given_options(topology))
         return program
 
 
-def bind(
-    name: str, fn: Function, index: Mapping[str, int], preds: Sequence[int]
-) -> tuple[Function, Gather]:
+def _among(index: Mapping[str, int], preds: Sequence[int]) -> Callable[[str], bool]:
+    return lambda parameter: index.get(parameter, -1) in preds
+
+
+def bind(fn: Function, parameters: Sequence[Parameter], index: Mapping[str, int]) -> tuple[Function, Gather]:
     """A function that takes its arguments by position, and where they come from."""
-    parameters = required(name, fn, lambda parameter: index.get(parameter, -1) in preds)
     sources = [index[parameter.name] for parameter in parameters]
     keywords = [parameter.name for parameter in parameters if parameter.keyword]
     called = by_keyword(fn, keywords) if keywords else fn
@@ -96,6 +98,7 @@ class Plain:
         self.options = options
         self.driver: Driver
         self.accept: Callable[[Growth], None]
+        self.remote: Remote
         self._functions = program.functions
         self._gathers = program.gathers
         self._own = False
@@ -107,14 +110,24 @@ class Plain:
         for (above, below), predicate in options.conditions.items():
             self._conditions.setdefault(index[below], {})[index[above]] = predicate
         self._asynchronous = options.loop is not None
+        self._apart = frozenset(i for i, o in program.options.items() if o.process)
 
     def place(self, i: int) -> int:
         """Where a node runs: coroutine functions in the caller's loop."""
-        return Place.LOOP if self._asynchronous and inspect.iscoroutinefunction(self._functions[i]) else Place.WORKER
+        if not self._asynchronous or i in self._apart:
+            return Place.WORKER
+        return Place.LOOP if inspect.iscoroutinefunction(self._functions[i]) else Place.WORKER
 
     def stretches(self) -> bool:
         """Whether nodes may run one after another without anybody being asked in between."""
-        return not (self._expanders or self.options.cancel_event or self.program.options)
+        return not (self.options.cancel_event or self.program.options)
+
+    def alone(self) -> Callable[[int], bool] | None:
+        """Which nodes may grow the graph when they have ended."""
+        if not self._expanders:
+            return None
+        names, expanders = self.log, self._expanders
+        return lambda i: names.names[i] in expanders
 
     # -- deciding: only where edges have conditions
 
@@ -133,6 +146,7 @@ class Plain:
             if p not in conditions:
                 if state(p) is State.SKIPPED:
                     return f"{self.log.names[p]} was skipped"
+                met = True
             elif state(p) is State.RAN and not met:
                 met = bool(conditions[p](self.values[p]))
         return "" if met else "none of the conditions on what leads to it is met"
@@ -153,9 +167,17 @@ class Plain:
 
     def perform(self, job: Job) -> None:
         """Run the job's nodes one after another, until one raises or somebody wants the lane to stop."""
-        loop(job.nodes, self._functions, self._gathers, self.values, job)
-        if self._expanders and not job.error:
+        i, functions = job.nodes[0], self._functions
+        if i in self._apart:  # it has options, and so is alone in its job
+            loop(job.nodes, {i: partial(self._call_apart, job)}, self._gathers, self.values, job)
+        else:
+            loop(job.nodes, functions, self._gathers, self.values, job)
+        if self._expanders and not job.error and len(job.nodes) == 1:
             self._expand(job)
+
+    def _call_apart(self, job: Job, *arguments: Any) -> Any:
+        i = job.nodes[0]
+        return self.remote(Errand(self.log.names[i], self._functions[i], arguments), job.started).value
 
     async def perform_async(self, job: Job) -> None:
         """Await the job's node in the caller's loop."""
@@ -216,14 +238,16 @@ class Plain:
         """Splice new nodes in, before anything that waits for node ``i`` is released. All or nothing."""
         scheduler, log = self.driver.scheduler, self.log
         index = self._index()
+        self.driver.halt()  # else a lane could have come to a node that is about to be changed
         for name in (*growth.remove, *(reader for new in growth.add for reader in new.needed_by)):
             if name in index and scheduler.state(index[name]) not in _FREE:
                 raise GraphError(
                     f"the expansion of {log.names[i]!r} changes {name!r}, which has already been started. Only nodes "
                     "that wait can be removed, or get more inputs."
                 )
-        for new in growth.add:
-            required(new.name, new.fn, new.needs.__contains__)
+        wanted = [
+            () if takes_nothing(new.fn) else required(new.name, new.fn, new.needs.__contains__) for new in growth.add
+        ]
         self.accept(growth)
         first = len(log.names)
         for n, new in enumerate(growth.add):
@@ -232,8 +256,8 @@ class Plain:
             self._functions, self._gathers = list(self._functions), list(self._gathers)
             self._own = True
         needs = [[index[p] for p in new.needs] for new in growth.add]
-        for new, inputs in zip(growth.add, needs, strict=True):
-            function, gather = bind(new.name, new.fn, index, inputs)
+        for new, parameters in zip(growth.add, wanted, strict=True):
+            function, gather = bind(new.fn, parameters, index) if parameters else (new.fn, None)
             self._functions.append(function)
             self._gathers.append(gather)
         self.values.extend([None] * len(growth.add))
@@ -263,10 +287,14 @@ def arguments(gather: Gather, values: list[Any]) -> tuple[Any, ...]:
 
 
 def loop(
-    nodes: Sequence[int], functions: list[Function], gathers: list[Gather], values: list[Any], job: Job
+    nodes: Sequence[int],
+    functions: list[Function] | dict[int, Function],
+    gathers: list[Gather],
+    values: list[Any],
+    job: Job,
 ) -> None:
     """Call functions one after another; the innermost loop of a plain run."""
-    ended, halt, clock = job.ends.append, job.halt, monotonic
+    ended, halt, clock, limit = job.ends.append, job.halt, monotonic, job.limit
     try:
         for i in nodes:
             gather = gathers[i]
@@ -279,8 +307,9 @@ def loop(
             if value.__class__ is CoroutineType:
                 value = finish_coroutine(value)
             values[i] = value
-            ended(clock())
-            if halt:
+            now = clock()
+            ended(now)
+            if halt or now > limit:
                 break
     except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
         job.error = error

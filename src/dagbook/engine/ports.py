@@ -138,6 +138,45 @@ class InlineLane(Backend, Protocol):
         """Make the calls on this thread until the backend is closed and has none left."""
         ...
 
+    def attach(self, wake: Callable[[], object]) -> None:
+        """Instead of waiting for calls, have ``wake`` called when there is one; :meth:`serve_now` makes them."""
+        ...
+
+    def serve_now(self) -> None:
+        """Make the calls that there are, on this thread."""
+        ...
+
+
+Started = Callable[[Callable[[], None] | None], None]
+"""Told how a call that goes on elsewhere can be ended, and None once that cannot be any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A call that is to be made in another process, for ``node``."""
+
+    node: str
+    fn: Callable[..., Any]
+    positional: Sequence[Any] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    seed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an errand came back with: the value, and the files that were read (path, content digest)."""
+
+    value: Any
+    files: tuple[tuple[str, Digest], ...]
+
+
+class Remote(Protocol):
+    """Makes calls in other processes. What they print is printed here, what they raise is raised here."""
+
+    def __call__(self, errand: Errand, started: Started) -> Brought:
+        """Returns when the call has. Raises NodeDied when its process ended before, or was ended by ``started``."""
+        ...
+
 
 class Publisher(Protocol):
     """Tells listeners of events, on a thread of its own: nothing that they do is waited for."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 
 _GLOBAL = threading.RLock()
 """The global generators belong to the whole process: nodes that reach them take turns."""
@@ -22,6 +20,9 @@ def seeded(seed: str | None) -> Iterator[None]:
     if seed is None:
         yield
         return
+    import random  # few nodes draw anything
+    from hashlib import blake2b
+
     number = int.from_bytes(blake2b(seed.encode(), digest_size=4).digest(), "big")
     with _GLOBAL:
         state = random.getstate()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,9 +66,12 @@ class Run:
 
     async def finished(self) -> Run:
         """As :meth:`wait`, in an event loop, which goes on meanwhile. When it is cancelled, so is the run."""
+        import asyncio  # only where there is a loop
+
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
         self.driver.when_ended(lambda: loop.call_soon_threadsafe(over.set))
+        self._inline.attach(lambda: loop.call_soon_threadsafe(self._inline.serve_now))
         try:
             await over.wait()
         except asyncio.CancelledError:
@@ -343,8 +345,12 @@ class KeptRun(Run):
         frames = error.get("frames") or ()
         where = f"{frames[-1]['title']}, line {frames[-1]['line']}" if frames else str(self._node(first).place)
         at = f" ({where})" if where else ""
+        reached = self.topology.downstream([self.topology.index[self._node(first).name]])
+        family = {self.topology.names[i] for i in reached}
         skipped = self.named(Kind.NODE_SKIPPED)
-        below = f" {len(skipped)} below it skipped: {', '.join(skipped[:5])}." if skipped else ""
+        because = [name for name in skipped if name.partition("[")[0] in family]
+        below = f" {len(because)} below it skipped: {', '.join(because[:5])}." if because else ""
+        below += f" {len(skipped) - len(because)} not below it skipped." if len(because) < len(skipped) else ""
         others = [f for f in failed if f != first and not f.startswith(first.partition("[")[0])]
         more = f" Also failed: {', '.join(others)}." if others else ""
         return f"{first} failed{at}: {what.removesuffix('.')}.{below}{more}"

@@ -93,8 +93,9 @@ class Scheduler:
 
     ``pending`` are the nodes that may have to run, in an order in which each comes after those it needs; every other
     node counts as settled. ``preds`` and ``succs`` are the topology's. ``log`` receives every transition; its ``names``
-    grow with the graph. ``place(i)`` says where a node runs, ``rank(i)`` orders the ready ones (smallest first),
-    ``demand(i)`` is what it takes of the ``capacities`` while it runs.
+    grow with the graph. ``place`` says where nodes run, all in one place or each in its own, ``rank(i)`` orders the
+    ready ones (smallest first), ``demand(i)`` is what a node takes of the ``capacities`` while it runs, and ``alone(i)``
+    says of which nodes the end must be told before anything else is done on their lane.
 
     With ``checked`` each node whose inputs are settled is handed out by :meth:`checks` before it becomes ready: there
     may be a result for it, or a condition that it does not meet. With ``in_order`` one lane runs everything, one node
@@ -117,8 +118,9 @@ class Scheduler:
         in_order: bool = False,
         fail_fast: bool = False,
         rank: Callable[[int], float] | None = None,
-        place: Callable[[int], int] | None = None,
+        place: Callable[[int], int] | int = Place.WORKER,
         demand: Callable[[int], Mapping[str, float]] | None = None,
+        alone: Callable[[int], bool] | None = None,
         capacities: Mapping[str, float] = NO_DEMAND,
     ) -> None:
         self.log = log
@@ -127,6 +129,7 @@ class Scheduler:
         self.cancelling = False
         self.running: set[int] = set()
         self.resting: set[int] = set()  # to run again, but not yet
+        self.claimed: set[int] = set()  # ready, and a lane will come to them
         self._preds = preds
         self._succs = succs
         self._checked = checked
@@ -135,6 +138,7 @@ class Scheduler:
         self._rank = rank
         self._place = place
         self._demand = demand
+        self._alone = alone
         self._free = dict(capacities)
         self._stopped = ""  # why nothing is started any more: the first failure, when the run is to stop at it
         self._failures: dict[int, int] = {}
@@ -177,6 +181,11 @@ class Scheduler:
                 self._settle(i)
 
     # -- what to do next
+
+    @property
+    def in_order(self) -> bool:
+        """Whether one lane runs everything, one node after another."""
+        return self._in_order
 
     @property
     def done(self) -> bool:
@@ -252,7 +261,7 @@ class Scheduler:
         while heap:
             entry = heappop(heap)
             i = entry[1]
-            if self._state[i] != _READY or i in self.resting:
+            if self._state[i] != _READY or i in self.resting or i in self.claimed:
                 continue
             if demand is None or self._reserve(demand(i)):
                 return i
@@ -267,23 +276,55 @@ class Scheduler:
             free[name] -= amount
         return True
 
-    def stretch(self, i: int) -> Sequence[int]:
+    def stretch(self, i: int, most: int = 1) -> Sequence[int]:
         """``i``, which was just taken, and the nodes that may follow it on its lane without anybody being asked.
 
-        In order that is all the rest; else the chain of those that need only their forerunner, and alone need it.
+        In order that is all the rest; else the chain of those that need only their forerunner, and alone need it, or
+        up to ``most`` that are ready. What is not run of these is to be :meth:`put_back`. Nodes that are to be ``alone``
+        follow no other.
         """
-        if self._checked or self.paused or self.cancelling:
+        if self._checked or self.paused or self.cancelling or (self._alone is not None and self._alone(i)):
             return (i,)
         if self._in_order:
             state, rest = self._state, self._order[self._next :]
+            if self._alone is not None:
+                return (i,)
             return [i, *(j for j in rest[1:] if state[j] == _WAITING)] if self._gaps else rest
+        place = self._place
+        if self._demand is not None or callable(place):
+            return (i,)
+        chain = self._chain(i)
+        return [i, *self._claim(place, most - 1)] if len(chain) == 1 and most > 1 else chain
+
+    def _chain(self, i: int) -> list[int]:
         chain = [i]
-        if self._demand is not None or self._place is not None or self._more_preds or self._more_succs:
+        if self._more_preds or self._more_succs or self._alone is not None:
             return chain
         preds, succs, state = self._preds, self._succs, self._state
         while len(below := succs[i]) == 1 and len(preds[i := below[0]]) == 1 and state[i] == _WAITING:
             chain.append(i)
         return chain
+
+    def _claim(self, place: int, most: int) -> list[int]:
+        """Ready nodes that a lane will run after the one it has; nobody else gets them until they are put back."""
+        heap = self._ready[place]
+        claimed: list[int] = []
+        while heap and len(claimed) < most:
+            i = heap[0][1]
+            if self._state[i] == _READY and i not in self.resting and i not in self.claimed:
+                if self._alone is not None and self._alone(i):
+                    break
+                claimed.append(i)
+                self.claimed.add(i)
+            heappop(heap)
+        return claimed
+
+    def put_back(self, nodes: Sequence[int]) -> None:
+        """Nodes of a stretch that were not run: others may have them."""
+        for i in nodes:
+            if i in self.claimed:
+                self.claimed.discard(i)
+                self._push(i)
 
     # -- answers to a check
 
@@ -343,9 +384,15 @@ class Scheduler:
         if self._in_order:
             self._next += count if whole else 0
             return
-        for i in nodes[1:]:
-            self._wait[i] = 0
-        self._release(last)
+        if self.claimed:
+            self.claimed.difference_update(nodes)
+        if count > 1 and self._wait[nodes[1]]:  # a chain: each was all that the next one waited for
+            for i in nodes[1:]:
+                self._wait[i] = 0
+            self._release(last)
+            return
+        for i in nodes:
+            self._release(i)
 
     def _log_stretch(self, nodes: Sequence[int], ends: Sequence[float], lane: int) -> None:
         """The end of the first, then start and end of each other: each begins when the one before has ended."""
@@ -366,6 +413,7 @@ class Scheduler:
 
     def follow(self, i: int, start: float, lane: int = 0) -> None:
         """A node of a stretch runs: it was started when the one before it ended."""
+        self.claimed.discard(i)
         now, self.now = self.now, start
         self._move(i, _RUNNING, LANES[lane] if lane else None)
         self.now = now
@@ -609,7 +657,7 @@ class Scheduler:
     def _push(self, i: int) -> None:
         if self._in_order:
             return
-        place = Place.WORKER if self._place is None else self._place(self._parent.get(i, i))
+        place = self._place(i) if callable(self._place) else self._place
         rank = i if self._rank is None else self._rank(i)
         heappush(self._ready[place], (rank, i))
 

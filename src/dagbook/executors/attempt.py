@@ -52,16 +52,18 @@ class Attempt:
         """The run to be waited for, and further ones as long as stored values turn out to be damaged or gone."""
         lost: Sequence[Result] = ()
         while self.run is None or lost:
-            asked = self._asked()
-            forced = [name for name in self.selection.forced if name not in asked.given]
+            chosen = self.selection
             run = self.run = self.session.start(
-                *self.selection.targets, force=forced, options=self.options, observers=self.observers, asked=asked
+                *chosen.targets,
+                force=tuple(chosen.forced),
+                options=self.options,
+                observers=self.observers,
+                asked=self._asked(),  # what is given is not forced
             )
             self.before = planned(run.plan, self.selection)
             yield run
             lost = run.lost or self._take_outputs(run)
             self.session.refuse(lost)
-        self.session.close()
 
     def _take_outputs(self, run: KeptRun) -> Sequence[Result]:
         """Read the values of the sinks; those that turn out to be damaged or gone are returned."""

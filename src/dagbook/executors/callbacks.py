@@ -127,8 +127,8 @@ class _Teller:
         return (self._run.value(log.node[seq]),)
 
     def _error(self, log: Log, seq: int) -> tuple[object]:
-        name = log.names[log.node[seq]]
-        return (self._run.errors.get(name) or RuntimeError(str(log.detail[seq]["error"]["message"])),)
+        error = self._run.errors.get(log.names[log.node[seq]])
+        return (RuntimeError(str(log.detail[seq]["error"]["message"])) if error is None else error,)
 
     def _late(self, log: Log, seq: int) -> tuple[object]:
         return (TimeoutError(str(log.detail[seq]["reason"])),)

@@ -81,7 +81,9 @@ class _MappedContext(PerBranch):
     node_label: str
     run_id: str
 
-    def at(self, labels: Sequence[str]) -> DagContext:
+    def at(self, labels: Sequence[str]) -> object:
+        if len(labels) < len(self.parts) - 1:
+            return self  # the node is in a mapped DAG further inside
         keys = "".join(f"[{label}]{part}" for label, part in zip(labels, self.parts[1:], strict=True))
         return self.kind(self.parts[0] + keys, self.node_label, self.run_id)
 
@@ -310,9 +312,10 @@ def _list_of(returns: Any) -> Any:
 
 def _collection(source: Any, returns: Any) -> Any:
     """The type of what a mapped DAG gives, for what it is mapped over."""
-    kind, inside = get_origin(source) or source, get_args(source)
+    kind: Any = get_origin(source) or source
+    inside = get_args(source)
     if returns is UNKNOWN:
         return kind if kind in (list, dict) else UNKNOWN
     if kind is dict:
-        return dict[inside[0], returns] if inside else dict  # type: ignore[misc]
+        return kind[inside[0], returns] if inside else kind
     return _list_of(returns) if kind is list else UNKNOWN

@@ -92,8 +92,9 @@ class AsyncDAGExecutor(Executor):
 class ConditionalExecutor(Executor):
     """Runs a graph in which some edges have conditions: ``conditions={("check", "deploy"): lambda ok: ok}``.
 
-    A condition is asked with the value of the upper node. A node that has conditions on its incoming edges runs when
-    at least one of them is met, and when none of its other inputs was skipped; else it is skipped, with the reason.
+    A condition is asked with the value of the upper node. A node runs when at least one of its incoming edges is met
+    (one without a condition is, once the upper node has run) and none of its inputs without a condition was skipped;
+    else it is skipped, with the reason.
     The other arguments are those of :class:`DAGExecutor`.
     """
 

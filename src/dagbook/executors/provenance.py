@@ -13,6 +13,7 @@ from dagbook.engine.events import Kind, Log
 from dagbook.engine.ports import Blob, Journal, Record, Store
 from dagbook.engine.result import Result, private
 from dagbook.errors import RecordedRunError, RefusedError, UnstorableError
+from dagbook.executors.composition import Inputs
 from dagbook.fingerprint.parts import Digest
 from dagbook.graph.compose import child_name
 from dagbook.storage.memory import MemoryJournal, MemoryStore
@@ -32,8 +33,6 @@ REMEMBERED = 32
 """Of how many runs values are kept that only this process has."""
 
 _SUCCEEDED = frozenset({Kind.NODE_RAN, Kind.NODE_REUSED, Kind.NODE_CUT_OFF})
-
-Inputs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +203,10 @@ class DagProvenance:
         self._held: dict[int, _Held] = {}  # what could not be stored
 
     def begin(self, order: Order) -> Recorder:
-        blob = None
-        try:
-            blob = self.store.put(order.inputs)
-        except UnstorableError:
-            pass  # they are kept in memory, as the results that cannot be stored
-        number = self._ledger.open(order.nsref, time.time(), _note(order, blob))
-        self._held[number] = _Held(replace(order, inputs=private(order.inputs) if blob is None else None))  # type: ignore[arg-type]
+        stored = self._put(order.inputs)
+        number = self._ledger.open(order.nsref, time.time(), _note(order, stored))
+        inputs: Any = private(order.inputs) if stored is None else None
+        self._held[number] = _Held(replace(order, inputs=inputs))
         _forget(self._held)
         return Recorder(self, number, number)
 
@@ -249,9 +245,21 @@ class DagProvenance:
             raise _unknown(run_id, ())
         return entry
 
+    def _put(self, inputs: Inputs | None) -> list[Any] | None:
+        """Where inputs are stored, [] for none; None when they cannot be, and memory has to keep them."""
+        if not inputs:
+            return []
+        try:
+            blob = self.store.put(inputs)
+        except UnstorableError:
+            return None
+        return [blob.digest, blob.codec, blob.size]
+
     def _inputs(self, stored: Sequence[Any] | None, held: _Held | None) -> Inputs | None:
         if stored is None:
             return held.order.inputs if held is not None else None
+        if not stored:
+            return {}
         try:
             return self.store.get(Blob(*stored))  # type: ignore[return-value]
         except RefusedError:
@@ -297,8 +305,7 @@ class DagProvenance:
             self._held[id].status = status
 
 
-def _note(order: Order, inputs: Blob | None) -> dict[str, Any]:
-    stored = None if inputs is None else [inputs.digest, inputs.codec, inputs.size]
+def _note(order: Order, stored: list[Any] | None) -> dict[str, Any]:
     said = {"nsref": order.nsref, "wish": dict(order.wish), "inputs": stored}
     return _owned({**said, "edges": list(order.edges)})
 

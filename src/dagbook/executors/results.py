@@ -93,7 +93,7 @@ class NodeResults(Mapping[str, NodeResult]):
             name=name,
             status=_status(run, i, state),
             result=run.value(i) if state in _SUCCEEDED else None,
-            error=self._errors.get(name) or (TimeoutError(f"{name}: {reason}") if state is State.TIMED_OUT else None),
+            error=TimeoutError(f"{name}: {reason}") if state is State.TIMED_OUT else self._errors.get(name),
             duration_seconds=span[1] - span[0] if span is not None else 0.0,
             reason=reason,
         )

@@ -97,7 +97,7 @@ class DAGRunner:
         if state_dir is None and provenance is None and self.manifest is not None:
             state_dir = STATE
         self.provenance = provenance or (NullProvenance() if state_dir is None else DagProvenance(state_dir))
-        own = [self] if any(name in vars(c) for name in HOOKS for c in _classes_below(type(self))) else []
+        own = [self] if any(getattr(type(self), name) is not getattr(DAGRunner, name) for name in HOOKS) else []
         self._observers = observers_of(callbacks, [*(hooks or ()), *own])
         self._shelf = Shelf()
         self._runs: set[KeptRun] = set()
@@ -306,11 +306,6 @@ class DAGRunner:
         for run in attempt.runs():
             await run.finished()
         return attempt.result()
-
-
-def _classes_below(runner: type) -> list[type]:
-    """The classes that a user has derived from the runner."""
-    return [each for each in runner.__mro__ if each is not DAGRunner and issubclass(each, DAGRunner)]
 
 
 def _checked(executors: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.scheduler import GOOD, State
-from dagbook.graph.selection import qualified
+from dagbook.graph.selection import UNASKED, qualified
 
 if TYPE_CHECKING:
     from dagbook.engine.plan import Plan, Step
@@ -92,22 +92,22 @@ def planned(plan: Plan, selection: Selection) -> list[NodeExecution]:
 
 
 def _planned(name: str, step: Step | None, selection: Selection) -> NodeExecution:
-    if step is not None and step.verdict in SETTLED:
-        return NodeExecution(name, ExecutionStatus.CACHED)
     left_out = selection.left_out.get(name)
     if step is None or left_out is not None:
-        return NodeExecution(name, ExecutionStatus.SKIPPED, reason=left_out or "it was not asked for")
+        return NodeExecution(name, ExecutionStatus.SKIPPED, reason=left_out or UNASKED)
+    if step.verdict in SETTLED:
+        return NodeExecution(name, ExecutionStatus.CACHED)
     return NodeExecution(name, ExecutionStatus.PENDING, reason=step.verdict)
 
 
 def performed(run: KeptRun, before: Iterable[NodeExecution]) -> list[NodeExecution]:
-    """What a run did with each node; ``before`` is the plan, for those that had no part in it."""
+    """What a run did with each node; ``before`` is the plan, for those that had no part in it of their own."""
     return [_performed(run, run.index(node.node_id), node) for node in before]
 
 
 def _performed(run: KeptRun, i: int, before: NodeExecution) -> NodeExecution:
-    status = _STATUS.get(run.state(i)) if run.names[i] in run.stories else None
-    if status is None:
+    status = _STATUS.get(run.state(i))
+    if status is None or before.status is ExecutionStatus.SKIPPED:
         return before
     error, span = run.errors.get(before.node_id), run.span(i)
     duration = span[1] - span[0] if span is not None and status is not ExecutionStatus.CACHED else 0.0

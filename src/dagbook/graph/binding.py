@@ -20,7 +20,8 @@ def sources(node: Node) -> list[tuple[str, bool]]:
     for parameter in node.parameters:
         source = each.get(parameter.name) or parameter.source
         names = source if isinstance(source, tuple) else (source or parameter.name,)
-        found += [(name, parameter.optional and not source) for name in names]
+        optional = parameter.optional and parameter.name not in each
+        found += [(name, optional) for name in names]
     return found
 
 

@@ -180,45 +180,55 @@ class DAG(Queries):
 
         Raises DuplicateNodeError, NodeNotFoundError, CycleError, or GraphError for what is no name or no function.
         """
-        removed, new = dict.fromkeys(growth.remove), self._check_growth(growth)
-        saved = self._save_for(new)
+        removed = dict.fromkeys(growth.remove)
+        new = self._check_growth(growth.add, removed)
+        saved, asked_for = self._save_for(new), self._asked_for(removed)
         self._edges.grow(growth.add, [self._edges.index[name] for name in removed])
         if saved is not None:
             self._arrived(saved)
-        self._forget(removed)
+        self._forget(removed, asked_for)
         self._grown.update(new)
 
-    def _check_growth(self, growth: Growth) -> dict[str, NewNode]:
-        for name in growth.remove:
+    def _check_growth(self, add: Iterable[NewNode], removed: Collection[str]) -> dict[str, NewNode]:
+        for name in removed:
             self._slot(name)
         new: dict[str, NewNode] = {}
-        for node in growth.add:
+        for node in add:
             check_label(node.name)
             if not callable(node.fn):
                 raise GraphError(f"the function of {node.name!r} is something that can be called, not {node.fn!r}.")
             if node.name in new or node.name in self:
                 raise already(node.name)
             new[node.name] = node
-        for node in growth.add:
+        for node in add:
             for name in (*node.needs, *node.needed_by):
-                if name not in new and (name not in self or name in growth.remove):
+                if name not in new and (name not in self or name in removed):
                     raise NodeNotFoundError(name, self)
         return new
 
     def shrink(self, names: Iterable[str]) -> None:
         """Remove nodes and their edges, at a cost that is that of these edges. Raises NodeNotFoundError."""
         slots = {name: self._slot(name) for name in names}
+        asked_for = self._asked_for(slots)
         self._edges.drop(slots.values())
-        self._forget(slots)
+        self._forget(slots, asked_for)
 
-    def _forget(self, names: Iterable[str]) -> None:
+    def _asked_for(self, names: Iterable[str]) -> set[str]:
+        """Those of these nodes that a parameter asks for."""
+        if not self._owner:
+            return set()
+        asked: dict[str, set[str]] = {}
+        for below in dict.fromkeys(below for name in names for below in self.successors(name)):
+            asked[below] = set(self._asked(below))
+        return {name for name in names if any(name in asked[below] for below in self.successors(name))}
+
+    def _forget(self, names: Iterable[str], asked_for: set[str]) -> None:
         for name in names:
             about: dict[str, Any]
             for about in (self._described, self._payloads, self._owner, self._grown):
                 about.pop(name, None)
             self._implied.discard(name)
-            if self._owner:
-                self._unbound.add(name)
+        self._unbound |= asked_for
         self._topology = None
 
     # -- definition by functions
@@ -232,8 +242,8 @@ class DAG(Queries):
         for node in nodes:
             self._refuse_duplicate(node, new.get(node.name), owner)
             new[node.name] = node
-        gone = tuple(n for n in self.owned(owner) if n not in new) if owner else ()
-        change = Change(tuple(n for n in new if n not in self), gone, tuple(n for n in new if n in self))
+        gone = dict.fromkeys(n for n in self.owned(owner) if n not in new) if owner else {}
+        change = Change(tuple(n for n in new if n not in self), tuple(gone), tuple(n for n in new if n in self))
         self._describe_grown()
         owners = {n: o for n, o in self._owner.items() if n not in gone} | dict.fromkeys(new, owner)
         described = {n: node for n, node in self._described.items() if n not in gone} | new

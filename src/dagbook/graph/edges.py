@@ -207,7 +207,8 @@ class Edges:
 
     def _distinct(self) -> int:
         """Leave the first of equal edges; how many were taken out."""
-        surplus = sum(map(len, self.preds)) - sum(map(len, map(set, self.preds)))
+        several = [row for row in self.preds if len(row) > 1]
+        surplus = sum(map(len, several)) - sum(map(len, map(set, several)))
         if surplus:
             self.preds = [list(dict.fromkeys(row)) for row in self.preds]
             self.succs = [list(dict.fromkeys(row)) for row in self.succs]
@@ -225,6 +226,8 @@ class Edges:
 
         The cost is that of the edges that come and go, wherever in the graph that is.
         """
+        if not remove and self._fan_out(add):
+            return
         size = len(self.names)
         rows = [(slot, self.preds[slot], self.succs[slot]) for slot in remove]
         for slot in remove:  # no way leads through them from now on; they keep their place until all is well
@@ -246,6 +249,36 @@ class Edges:
         self._restore(rows)
         if remove:
             self.drop(remove)
+
+    def _fan_out(self, add: Sequence[NewNode]) -> bool:
+        """Add nodes none of which needs another, when all that they need comes before all that need them."""
+        index, new = self.index, {node.name for node in add}
+        above = {name for node in add for name in node.needs}
+        below = {name for node in add for name in node.needed_by}
+        if not (new.isdisjoint(above) and new.isdisjoint(below)):
+            return False
+        size = len(self.names)
+        low = max((self._at(index[name]) for name in above), default=-1)
+        high = min((self._at(index[name]) for name in below), default=(size + 8 * len(add)) * STEP)
+        step = (high - low) // (8 * len(add) + 8)
+        if step < 1 or (not below and low >= size * STEP):
+            return False
+        self.add([node.name for node in add])
+        for slot, node in enumerate(add, size):
+            needs = self.preds[slot] = [index[name] for name in dict.fromkeys(node.needs)]
+            needed_by = self.succs[slot] = [index[name] for name in dict.fromkeys(node.needed_by)]
+            for need in needs:
+                self._own(self.succs, need, ~need).append(slot)
+            for by in needed_by:
+                self._own(self.preds, by, by).append(slot)
+            self.count += len(needs) + len(needed_by)
+            if below:
+                self._label[slot] = low + (slot - size + 1) * step
+            else:
+                self._label.pop(slot, None)  # of a node that once had this number
+        self._natural = self._natural and not below
+        self._sorted &= self._natural
+        return True
 
     def _restore(self, rows: Iterable[tuple[int, list[int], list[int]]]) -> None:
         for slot, preds, succs in rows:

@@ -33,14 +33,14 @@ class ManifestNode:
 
     def text(self) -> str:
         """The whole definition in one spelling: 1, 1.0 and true are different."""
-        return json.dumps([self.id, self.name, self.type, self.tags, self.config], sort_keys=True, ensure_ascii=False)
+        return json.dumps(_as_json(self), sort_keys=True)
 
     def options(self) -> NodeOptions:
         """The options that a run heeds. Raises GraphError for what is none."""
         given = self.config.get(OPTIONS, {})
         if not isinstance(given, Mapping):
             raise GraphError(f'"{OPTIONS}" in the config of a node is an object of options, not {given!r}.')
-        return NodeOptions.of(**{"type": self.type, "tags": self.tags} | dict(given))
+        return NodeOptions.of(**dict(given) | {"type": self.type, "tags": self.tags})
 
 
 class Manifest:
@@ -95,7 +95,7 @@ class Manifest:
         """
         nodes = [_described(dag, name) for name in dag]
         manifest = cls(nodes, dag.edges())
-        manifest.dag = dag
+        manifest.dag = dag.snapshot()
         return manifest
 
     def to_dag(self) -> DAG:
@@ -107,16 +107,13 @@ class Manifest:
 
     def _build(self) -> DAG:
         dag = DAG()
-        dag.add_nodes(self.nodes)
-        dag.add_edges(self.edges)
-        described = DAG()
         for node in self:
             try:
-                described.add_node(node.id, payload=node, options=node.options())
+                dag.add_node(node.id, payload=node, options=node.options())
             except GraphError as error:
                 raise ManifestError(f"node {node.id!r}: {error}") from None
-        described.add_edges(self.edges)
-        return described
+        dag.add_edges(self.edges)
+        return dag
 
     def diff(self, old: Manifest) -> ManifestDiff:
         """What has changed since ``old``."""

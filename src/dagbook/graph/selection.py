@@ -9,10 +9,13 @@ from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.node import Node
 from dagbook.graph.topology import Topology
 
+UNASKED = "it was not asked for"
+"""Why a node has no part in a run that is about others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a run brings up to date, in topological order.
+    """What a run brings up to date, in topological order; without ``targets`` everything is left out.
 
     ``targets`` are wanted; ``forced`` of them run even when they are current. ``left_out`` never run, each with the
     reason: a stored value that fits serves, otherwise what needs it is skipped. What is in none of them takes part
@@ -44,9 +47,10 @@ def select(
     left_out = _left_out(topology, wanted_types, tags or ())
     everything = range(len(topology))
     below = everything if chosen is None else topology.downstream([find(topology, name) for name in chosen])
-    targets = tuple(topology.names[i] for i in below)
-    forced = [name for name in targets if name not in left_out] if full or chosen is not None else ()
-    return Selection(targets, frozenset(forced), left_out)
+    targets = tuple(name for name in map(topology.names.__getitem__, below) if name not in left_out)
+    if not targets:
+        left_out = dict.fromkeys(topology.names, UNASKED) | left_out
+    return Selection(targets, frozenset(targets if full or chosen is not None else ()), left_out)
 
 
 def find(topology: Topology, name: str) -> int:
@@ -62,7 +66,8 @@ def find(topology: Topology, name: str) -> int:
         both = " and ".join(qualified(topology.nodes[i]) for i in fitting)
         raise UsageError(f"{name!r} could be {both}; write the one that you mean in full.")
     if not fitting:
-        raise NodeNotFoundError(name, [*topology.names, *(s for node in topology.nodes for s in _spellings(node))])
+        spellings = (spelling for node in topology.nodes for spelling in _spellings(node))
+        raise NodeNotFoundError(name, dict.fromkeys((*topology.names, *spellings)))
     return fitting[0]
 
 

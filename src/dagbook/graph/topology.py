@@ -114,8 +114,9 @@ def topological(names: Sequence[str], preds: Sequence[Sequence[int]], roots: Ite
                     stack.append(iter(preds[need]))
                     break
                 if state[need] == 2:
-                    cycle = path[path.index(need) :]
-                    raise CycleError([names[i] for i in (*reversed(cycle), cycle[-1])])
+                    cycle = path[path.index(need) :][::-1]
+                    first = cycle.index(min(cycle))
+                    raise CycleError([names[i] for i in (*cycle[first:], *cycle[: first + 1])])
             else:
                 stack.pop()
                 at = path.pop()

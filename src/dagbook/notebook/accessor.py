@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.why import changes_text
 from dagbook.errors import DagbookError, NodeNotFoundError
+from dagbook.notebook.request import Request, request_of
 from dagbook.notebook.tracebacks import E, dress, way
 
 if TYPE_CHECKING:
-    from dagbook.notebook.extension import Notebook
+    from dagbook.notebook.notebook import Notebook
+
+
+Names = str | Iterable[str]
+"""Names, as a list or as one text."""
 
 
 class StaleWarning(UserWarning):
@@ -35,6 +41,7 @@ class Dag:
 
     def _value(self, name: str) -> Any:
         notebook = self._notebook
+        notebook.require_made(name)
         try:
             value = notebook.session.value(name)
         except DagbookError as error:
@@ -72,14 +79,62 @@ class Dag:
 
     # -- commands
 
-    def run(self, *targets: str, force: Any = (), fail_fast: bool = False, workers: int | None = None) -> None:
-        """Bring ``targets`` (everything, without any) up to date, shown live. Raises NodeFailed, RunCancelled."""
-        force = [force] if isinstance(force, str) else list(force)
-        self._notebook.run(*targets, force=force, fail_fast=fail_fast, workers=workers)
+    def run(
+        self,
+        *targets: str,
+        force: Names = (),
+        full: bool = False,
+        dry_run: bool = False,
+        types: Names | None = None,
+        nodes: Names | None = None,
+        exclude_tags: Names | None = None,
+        continue_on_error: bool = False,
+        fail_fast: bool = False,
+        retry: int = 0,
+        workers: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Bring ``targets`` (everything, without any) up to date, shown live. Raises NodeFailed, RunCancelled.
 
-    def plan(self, *targets: str) -> None:
-        """Print what a run would do, and why."""
-        self._notebook.print_plan(*targets)
+        ``force`` and ``full`` run what is current too, ``nodes`` these and all below them. ``types`` and
+        ``exclude_tags`` leave nodes out: a stored value serves, else they are skipped, and what needs them. Names come
+        as a list, or as one text: ``"a, b"``. ``retry`` is how often a node that fails is tried again, ``timeout`` the
+        seconds of the whole run. ``dry_run`` only says what would run, and why.
+        """
+        request = self._request(
+            targets,
+            force=force,
+            full=full,
+            dry_run=dry_run,
+            types=types,
+            nodes=nodes,
+            exclude_tags=exclude_tags,
+            continue_on_error=continue_on_error,
+            fail_fast=fail_fast or None,
+            retry=retry,
+            workers=workers,
+            timeout=timeout,
+        )
+        self._notebook.run(request)
+
+    def plan(
+        self,
+        *targets: str,
+        force: Names = (),
+        full: bool = False,
+        types: Names | None = None,
+        nodes: Names | None = None,
+        exclude_tags: Names | None = None,
+    ) -> None:
+        """Print what :meth:`run` would do with these words, and why. Runs nothing."""
+        selected = {"force": force, "full": full, "types": types, "nodes": nodes, "exclude_tags": exclude_tags}
+        self._notebook.run(self._request(targets, dry_run=True, **selected))
+
+    def _request(self, targets: Sequence[str], **words: Any) -> Request:
+        try:
+            return request_of(*targets, **words)
+        except DagbookError as error:
+            raise self._dressed(error) from None
 
     def status(self) -> None:
         """Print how each node stands."""
@@ -92,6 +147,14 @@ class Dag:
     def show(self, form: str | None = None) -> None:
         """Show the graph: live, or as ``text``, ``mermaid``, ``svg``, ``dot``."""
         self._notebook.show(form)
+
+    def trace(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Print where the time of the last run went; with ``path``, write it there for Perfetto too."""
+        self._notebook.trace(path)
+
+    def resources(self, **amounts: float) -> None:
+        """Say how much there is of what nodes ask for, like ``gpu=1``; without any, print what was said."""
+        self._notebook.set_resources(amounts)
 
     def set(self, **values: object) -> None:
         """Give graph inputs their values."""

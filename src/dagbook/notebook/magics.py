@@ -5,21 +5,25 @@ from __future__ import annotations
 import argparse
 import ast
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dagbook.errors import UsageError, did_you_mean, nearest
+from dagbook.notebook.request import WORDS, Request, listed
 
 if TYPE_CHECKING:
-    from dagbook.notebook.extension import Notebook
+    from dagbook.notebook.notebook import Notebook
 
 _HELP = {
     "run": "bring nodes (all, without names) up to date, and show it live",
-    "plan": "what a run would do, and why; runs nothing",
+    "plan": "what a run would do, why, and about how long it takes; runs nothing",
     "status": "how each node stands",
     "why": "why a node ran, or did not",
     "show": "the graph, live; or as --text, --mermaid, --svg, --dot",
+    "trace": "where the time of the last run went; with a path, written there for https://ui.perfetto.dev",
     "set": "give graph inputs their values: %dag set n=10",
+    "resources": "how much there is of what nodes ask for: %dag resources gpu=1 ram=16; alone, what was said",
     "cancel": "end the run that is going on; what has finished is kept",
     "pause": "start nothing new until %dag resume",
     "resume": "go on after a pause",
@@ -46,16 +50,24 @@ class _Help(argparse.Action):
 
 def _parser(command: str) -> _Parser:
     parser = _Parser(prog=f"%dag {command}", description=_HELP[command], add_help=False)
-    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this text")
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="show this text")
     match command:
         case "run":
-            parser.add_argument("targets", nargs="*", metavar="NODE")
-            parser.add_argument("--force", action="append", default=[], metavar="NODE", help="run it even if current")
-            parser.add_argument("--full", action="store_true", help="run everything, current or not")
-            parser.add_argument("--jobs", type=_count, metavar="N", help="how many nodes run at once")
-            parser.add_argument("--fail-fast", action="store_true", help="start nothing more after a failure")
+            _add_selection(parser)
+            parser.add_argument("--dry-run", action="store_true", help=WORDS["dry_run"])
+            outcome = parser.add_mutually_exclusive_group()
+            outcome.add_argument("--continue-on-error", dest="fail_fast", action="store_false", help=_CONTINUE)
+            outcome.add_argument("--fail-fast", dest="fail_fast", action="store_true", help=WORDS["fail_fast"])
+            parser.set_defaults(fail_fast=None)
+            parser.add_argument("--retry", type=_count(0), metavar="N", help=WORDS["retry"])
+            parser.add_argument("--workers", "--jobs", type=_count(1), metavar="N", help=WORDS["workers"])
+            parser.add_argument("--timeout", type=_seconds, metavar="S", help="seconds that the whole run may take")
         case "plan":
-            parser.add_argument("targets", nargs="*", metavar="NODE")
+            _add_selection(parser)
+        case "trace":
+            parser.add_argument("path", nargs="?", metavar="PATH")
+        case "resources":
+            parser.add_argument("amounts", nargs="*", metavar="NAME=NUMBER")
         case "why" | "drop":
             parser.add_argument("names", nargs="+", metavar="NODE")
         case "show":
@@ -71,10 +83,49 @@ def _parser(command: str) -> _Parser:
     return parser
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"it is a whole number from 1 up, not {text!r}")
-    return int(text)
+_CONTINUE = f"{WORDS['continue_on_error']}; that is so without it, too"
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """The words that say which nodes a run is about."""
+    parser.add_argument("targets", nargs="*", metavar="NODE", help="bring these up to date, and what they need")
+    names: dict[str, Any] = {"action": "extend", "type": _names}
+    parser.add_argument("--force", metavar="NODE", default=[], help="run it even if current", **names)
+    parser.add_argument("--full", action="store_true", help=WORDS["full"])
+    parser.add_argument("--types", metavar="A,B", help=WORDS["types"], **names)
+    parser.add_argument("--nodes", metavar="A,B", help=WORDS["nodes"], **names)
+    parser.add_argument("--exclude-tags", metavar="A,B", help=WORDS["exclude_tags"], **names)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    try:
+        return listed("it", text) or ()
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(least: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"it is a whole number from {least} up, not {text!r}")
+        return int(text)
+
+    return count
+
+
+def _seconds(text: str) -> float:
+    number = _number(text)
+    if number is None or number <= 0:
+        raise argparse.ArgumentTypeError(f"it is a number of seconds above 0, not {text!r}")
+    return number
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
 
 
 def command(notebook: Notebook, line: str) -> Any:
@@ -104,9 +155,14 @@ def _split(line: str) -> list[str]:
         raise UsageError(f"%dag {line}: {error}. A quote may be missing.") from None
 
 
-def _run(notebook: Notebook, given: argparse.Namespace) -> None:
-    force = list(notebook.session.dag) if given.full else given.force
-    notebook.run(*given.targets, force=force, fail_fast=given.fail_fast, workers=given.jobs)
+def _request(given: argparse.Namespace) -> Request:
+    words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(given).items()}
+    return Request(**words)
+
+
+def _plan(notebook: Notebook, given: argparse.Namespace) -> None:
+    given.dry_run = True
+    notebook.run(_request(given))
 
 
 def _help(notebook: Notebook, given: argparse.Namespace) -> None:
@@ -114,7 +170,7 @@ def _help(notebook: Notebook, given: argparse.Namespace) -> None:
         _check_command(given.topic)
         print(_parser(given.topic).format_help())
     else:
-        print("\n".join([f"%dag {name:<8}{text}" for name, text in _HELP.items()]))
+        print("\n".join([f"%dag {name:<10}{text}" for name, text in _HELP.items()]))
 
 
 def _set(notebook: Notebook, given: argparse.Namespace) -> None:
@@ -125,6 +181,17 @@ def _set(notebook: Notebook, given: argparse.Namespace) -> None:
             raise UsageError(f"%dag set takes NAME=VALUE, like n=10, not {assignment!r}.")
         values[name] = _literal(name, text, notebook.namespace)
     notebook.set(**values)
+
+
+def _resources(notebook: Notebook, given: argparse.Namespace) -> None:
+    amounts: dict[str, float] = {}
+    for assignment in given.amounts:
+        name, _, text = assignment.partition("=")
+        number = _number(text)
+        if not name or number is None or number < 0:
+            raise UsageError(f"%dag resources takes NAME=NUMBER, like gpu=1, from 0 up, not {assignment!r}.")
+        amounts[name] = number
+    notebook.set_resources(amounts)
 
 
 def _literal(name: str, text: str, namespace: Mapping[str, Any]) -> object:
@@ -145,12 +212,14 @@ def _show(notebook: Notebook, given: argparse.Namespace) -> None:
 
 
 _ACTIONS: Mapping[str, Callable[[Notebook, argparse.Namespace], Any]] = {
-    "run": _run,
-    "plan": lambda notebook, given: notebook.print_plan(*given.targets),
+    "run": lambda notebook, given: notebook.run(_request(given)),
+    "plan": _plan,
     "status": lambda notebook, given: notebook.print_status(),
     "why": lambda notebook, given: [print(notebook.why(name)) for name in given.names] and None,
     "show": _show,
+    "trace": lambda notebook, given: notebook.trace(given.path),
     "set": _set,
+    "resources": _resources,
     "cancel": lambda notebook, given: notebook.cancel(),
     "pause": lambda notebook, given: notebook.pause(),
     "resume": lambda notebook, given: notebook.resume(),
@@ -160,12 +229,34 @@ _ACTIONS: Mapping[str, Callable[[Notebook, argparse.Namespace], Any]] = {
 
 
 def complete(notebook: Notebook, line: str, word: str) -> list[str]:
-    """What may stand at the end of a ``%dag`` line that begins with ``word``: commands, options, names of nodes."""
+    """What may stand at the end of a ``%dag`` line that begins with ``word``: commands, options, names."""
     words = line.split()
     if len(words) <= 1 or (len(words) == 2 and not line.endswith(" ")):
         return [name for name in _HELP if name.startswith(word)]
     if words[1] not in _HELP:
         return []
+    flag, equals, _ = word.partition("=")
+    before = words[-1] if not word else words[-2]
+    listing = _listing(notebook, words[1], flag if equals else before)
+    if listing is not None:
+        start = word[: max(word.rfind(","), len(flag) if equals else -1) + 1]
+        return [start + name for name in listing if name.startswith(word[len(start) :])]
     options = [o for action in _parser(words[1])._actions for o in action.option_strings]
     names = list(notebook.session.dag) if words[1] in ("run", "plan", "why", "drop") else []
     return [c for c in (*options, *names) if c.startswith(word)]
+
+
+def _listing(notebook: Notebook, command: str, flag: str) -> Iterable[str] | None:
+    """What may stand behind an option that takes names; None for any other word."""
+    if command not in ("run", "plan"):
+        return None
+    options = [node.options for node in notebook.session.dag.topology().nodes]
+    match flag:
+        case "--types":
+            return sorted({o.type for o in options if o.type})
+        case "--exclude-tags":
+            return sorted({tag for o in options for tag in o.tags})
+        case "--nodes" | "--force":
+            return list(notebook.session.dag)
+        case _:
+            return None

@@ -75,7 +75,7 @@ class Bus:
         self._called = time.monotonic()
         try:
             listener(log, start, stop)
-        except Exception as error:  # a listener never changes a run
+        except BaseException as error:  # a listener never changes a run, whatever it raises
             errors.append(repr(error))
             last = len(errors) == STRIKES
             ending = "; it is not called any more" if last else ""

@@ -24,14 +24,14 @@ LONGEST = 200
 """How many parts of a value are looked at to say where it cannot be written, and how long that may be to tell."""
 
 
-def dump(value: object, buffer_callback: Callable[[pickle.PickleBuffer], bool]) -> bytes:
-    """The pickle of ``value``. Raises UnstorableError that names its type and the offending part."""
+def dump(value: object, buffer_callback: Callable[[pickle.PickleBuffer], bool], what: str = "stored") -> bytes:
+    """The pickle of ``value``, which is to be ``what``. Raises UnstorableError that names its type and the part."""
     stream = io.BytesIO()
     pickler = _Pickler(stream, buffer_callback)
     try:
         pickler.dump(value)
     except Exception as error:  # pickling runs the methods of the user's classes
-        raise UnstorableError(_why(value, pickler.last, error)) from error
+        raise UnstorableError(_why(value, pickler.last, error, what)) from error
     return stream.getvalue()
 
 
@@ -64,7 +64,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return super().reducer_override(value)
 
 
-def _why(value: object, culprit: object, error: Exception) -> str:
+def _why(value: object, culprit: object, error: Exception, what: str) -> str:
     try:
         reason = str(error)
     except Exception:  # a user's exception may fail to show itself
@@ -74,7 +74,7 @@ def _why(value: object, culprit: object, error: Exception) -> str:
         where = f"{path} in it, a {_type(culprit)},"
     else:
         where = "it" if culprit is None or culprit is value else f"a {_type(culprit)} in it"
-    return f"a {_type(value)} cannot be stored: {where} cannot be written ({type(error).__name__}: {reason[:500]})"
+    return f"a {_type(value)} cannot be {what}: {where} cannot be written ({type(error).__name__}: {reason[:500]})"
 
 
 def _type(value: object) -> str:

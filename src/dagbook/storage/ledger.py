@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dagbook.engine.events import Kind
 from dagbook.errors import RefusedError
 from dagbook.fingerprint.parts import Digest
 from dagbook.storage.journal import DiskJournal
@@ -30,13 +31,13 @@ _TABLES = """
     ) WITHOUT ROWID;
     CREATE VIEW IF NOT EXISTS nodes AS
         WITH ends AS (
-            SELECT id AS run, node AS label, kinds.name AS what, runs.started + time AS time, detail
+            SELECT attempts.id AS run, node AS label, kinds.name AS what, runs.started + time AS time, detail
             FROM events JOIN attempts USING (run) JOIN runs ON runs.id = events.run JOIN kinds USING (kind)
-            WHERE node IS NOT NULL ORDER BY run, seq
+            WHERE node IS NOT NULL ORDER BY events.run, seq
         )
         SELECT run, label,
-               coalesce(max(CASE what WHEN 'node_ran' THEN 'completed' WHEN 'node_reused' THEN 'reused'
-                                      WHEN 'node_cut_off' THEN 'reused' END),
+               coalesce(max(CASE what WHEN 'node_ran' THEN 'completed' END),
+                        max(CASE what WHEN 'node_reused' THEN 'reused' WHEN 'node_cut_off' THEN 'reused' END),
                         max(CASE what WHEN 'node_failed' THEN 'failed' WHEN 'node_timed_out' THEN 'timed out' END),
                         max(CASE what WHEN 'node_skipped' THEN 'skipped' WHEN 'node_cancelled' THEN 'cancelled' END),
                         'running') AS status,
@@ -51,7 +52,7 @@ _TABLES = """
         FROM attempts JOIN json_each(attempts.note, '$.edges') AS edge
         JOIN outcomes ON outcomes.run = attempts.run AND outcomes.node = json_extract(edge.value, '$[0]')
         JOIN events ON events.run = attempts.run AND events.node = json_extract(edge.value, '$[1]')
-             AND events.kind IN (11, 13, 14);
+             AND events.kind IN ({NODE_STARTED}, {NODE_REUSED}, {NODE_CUT_OFF});
 """
 
 
@@ -72,7 +73,8 @@ class Ledger:
         with journal.connection() as db:
             there = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone()
             if not there:
-                db.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT")
+                kinds = {kind.name: int(kind) for kind in Kind}
+                db.executescript(f"BEGIN IMMEDIATE; {_TABLES.format(**kinds)} COMMIT")
 
     def open(self, dag: str, started: float, note: Mapping[str, Any]) -> int:
         """Begin a run; its name."""
