@@ -100,6 +100,9 @@ def plain_run(
         bus.add(observer(run))
     environment.watched = bool(bus)
     environment.stretches = not bus and work.stretches()
+    if places == (Place.CALLER,):  # nothing runs before somebody waits: an interrupt finds nothing to be stopped
+        run.start(lambda: give_back(pool, run))
+        return run
     with held() as interrupts:
         run.start(lambda: give_back(pool, run))
     if interrupts:
@@ -109,6 +112,8 @@ def plain_run(
 
 def remote(errand: Errand, started: Started) -> Brought:
     """Calls in worker processes, which cost nothing before the first; see :class:`dagbook.engine.ports.Remote`."""
+    if os.name != "posix":
+        raise UsageError(f"{errand.node} has process=True, which needs Linux or macOS. Take it out here.")
     from dagbook.backends.processes import call
     from dagbook.storage.by_value import dump
 

@@ -14,11 +14,11 @@ from dagbook.engine.driver import Driver, Environment
 from dagbook.engine.events import Log
 from dagbook.engine.interrupts import held
 from dagbook.engine.kept import Kept
+from dagbook.engine.kept_run import KeptRun
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Asked, Decider, Locate, Plan, Shelf, Step, make_plan, partial_plan
 from dagbook.engine.ports import Backend, Journal, Store
 from dagbook.engine.result import Lost, Result
-from dagbook.engine.run import KeptRun
 from dagbook.engine.scheduler import Place, Scheduler
 from dagbook.engine.story import Story
 from dagbook.engine.urgency import UNKNOWN_COST, demands, ranking
@@ -321,11 +321,11 @@ class Session:
         tasks: Mapping[str, Function] | None = None,
         asked: Asked = NOTHING_ASKED,
     ) -> tuple[Decider, Plan]:
-        decider = self._decider(tasks, asked)
-        index = decider.topology.index
+        index = self.dag.topology().index
         for name in (*targets, *force):
             if name not in index:
                 raise NodeNotFoundError(name, index)
+        decider = self._decider(tasks, asked)
         wanted = [index[name] for name in targets] or range(len(decider.topology))
         members = decider.topology.upstream(wanted)
         if tasks is None:

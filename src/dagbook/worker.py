@@ -111,7 +111,7 @@ def main() -> NoReturn:
         while True:
             message, buffers = channel.receive()
             _answer(channel, outlet, message, buffers)
-    except (EOFError, OSError):
+    except EOFError:
         os._exit(0)  # threads that a node has left must not keep us
 
 

@@ -166,10 +166,10 @@ def test_dag_below_the_first_line_is_refused_and_blank_lines_above_it_are_not(sh
     assert nodes(shared) == {"low": []}
 
 
-def test_an_async_function_is_refused_with_the_way_round(shared: Kernel) -> None:
-    seen = shared.refused("%%dag\nasync def later():\n    return 1\n", "async")
+def test_an_async_generator_is_refused_with_the_way_round(shared: Kernel) -> None:
+    seen = shared.refused("%%dag\nasync def later():\n    yield 1\n", "async")
     assert "later (cell" in seen
-    assert "asyncio.run(...)" in seen
+    assert "return [item async for item in …]" in seen
     assert nodes(shared) == {}
 
 

@@ -22,6 +22,17 @@ def names(kernel: Kernel) -> object:
 # -- what a cell defines
 
 
+def test_a_coroutine_function_is_a_node_whose_value_is_what_it_returns(shared: Kernel) -> None:
+    shared.must(
+        "%%dag\nimport asyncio\nasync def fetched():\n    await asyncio.sleep(0)\n    return 3\n\n"
+        "def doubled(fetched):\n    return fetched * 2\n",
+        "coroutine",
+    )
+    shared.must("%dag run doubled")
+    assert shared.value("dag.doubled") == 6
+    shared.must("%dag drop fetched doubled")
+
+
 def test_a_name_that_its_cell_stops_defining_is_gone_from_the_graph_and_the_namespace(shared: Kernel) -> None:
     shared.must("%%dag\ndef kept():\n    return 1\n\ndef gone(kept):\n    return 2\n", "shrinks")
     shared.must("%dag run gone")

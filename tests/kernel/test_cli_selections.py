@@ -43,13 +43,14 @@ def report(model):
     _did("report")
     return f"sum {model}"
 """
-SOURCES = ("%load_ext dagbook", GRAPH, "%dag run clean", BELOW, "%dag run report", "print(dag.report)", "print(dag.raw)")
+READ = ("print(dag.report)", "print(dag.raw)")
+SOURCES = ("%load_ext dagbook", GRAPH, "%dag run clean", BELOW, "%dag run report", *READ)
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def note(write: Callable[..., Path]) -> Path:  # noqa: F811
+def note(write: Callable[..., Path]) -> Path:
     return write(*SOURCES)
 
 
@@ -96,7 +97,7 @@ def test_words_that_make_no_sense_end_with_code_3_and_nothing_runs(
     ],
 )
 def test_a_name_that_no_node_has_ends_with_code_3_and_the_notebook_is_as_it_was(
-    note: Path, run: Run, words: list[str], said: str  # noqa: F811
+    note: Path, run: Run, words: list[str], said: str
 ) -> None:
     before = note.read_bytes()
     code, _, err = run(note.name, *words)
@@ -107,7 +108,7 @@ def test_a_name_that_no_node_has_ends_with_code_3_and_the_notebook_is_as_it_was(
 
 @pytest.mark.slow
 def test_a_notebook_that_never_runs_its_graph_says_that_nothing_came_of_the_words(
-    write: Callable[..., Path], run: Run  # noqa: F811
+    write: Callable[..., Path], run: Run
 ) -> None:
     path = write("%load_ext dagbook", GRAPH)
     code, _, err = run(path.name, "--full")
@@ -116,7 +117,7 @@ def test_a_notebook_that_never_runs_its_graph_says_that_nothing_came_of_the_word
 
 
 @pytest.mark.slow
-def test_a_node_that_is_defined_after_the_last_run_is_told_of(write: Callable[..., Path], run: Run) -> None:  # noqa: F811
+def test_a_node_that_is_defined_after_the_last_run_is_told_of(write: Callable[..., Path], run: Run) -> None:
     path = write("%load_ext dagbook", GRAPH, "%dag run clean", BELOW)
     code, _, err = run(path.name, "--nodes", "report")
     assert code == 3
@@ -127,7 +128,7 @@ def test_a_node_that_is_defined_after_the_last_run_is_told_of(write: Callable[..
 
 
 @pytest.mark.slow
-def test_a_dry_run_tells_the_plan_runs_no_node_and_leaves_the_notebook_as_it_is(note: Path, run: Run) -> None:  # noqa: F811
+def test_a_dry_run_tells_the_plan_runs_no_node_and_leaves_the_notebook_as_it_is(note: Path, run: Run) -> None:
     before = note.read_bytes()
     code, out, err = run(note.name, "--dry-run")
     assert (code, err, log(note)) == (0, "", [])
@@ -161,7 +162,7 @@ def test_a_dry_run_tells_the_plan_runs_no_node_and_leaves_the_notebook_as_it_is(
 
 
 @pytest.mark.slow
-def test_an_error_in_a_dry_run_is_still_an_error(write: Callable[..., Path], run: Run) -> None:  # noqa: F811
+def test_an_error_in_a_dry_run_is_still_an_error(write: Callable[..., Path], run: Run) -> None:
     path = write("%load_ext dagbook", GRAPH, "%dag run clean", "1 / 0")
     code, _, err = run(path.name, "--dry-run")
     assert code == 1
@@ -169,7 +170,7 @@ def test_an_error_in_a_dry_run_is_still_an_error(write: Callable[..., Path], run
 
 
 @pytest.mark.slow
-def test_full_and_nodes_run_what_they_select_once_though_several_cells_run_the_graph(note: Path, run: Run) -> None:  # noqa: F811
+def test_full_and_nodes_run_what_they_select_once_though_several_cells_run_the_graph(note: Path, run: Run) -> None:
     run(note.name)
     once = note.read_bytes()
     log(note)
@@ -184,7 +185,7 @@ def test_full_and_nodes_run_what_they_select_once_though_several_cells_run_the_g
 
 
 @pytest.mark.slow
-def test_what_is_left_out_is_skipped_with_the_reason_and_cells_that_want_it_are_passed_over(note: Path, run: Run) -> None:  # noqa: F811
+def test_what_is_left_out_is_skipped_with_its_reason_and_cells_that_want_it_passed_over(note: Path, run: Run) -> None:
     code, out, err = run(note.name, "--exclude-tags", "gpu")
     assert (code, err, log(note)) == (0, "", ["raw", "clean"])
     assert "    passed over: report was skipped: model was left out.\n[7/7] print(dag.raw)\n" in out
@@ -224,7 +225,7 @@ def apart():
 
 @pytest.mark.slow
 def test_continue_on_error_goes_on_with_the_cells_below_and_ends_with_code_1(
-    write: Callable[..., Path], run: Run  # noqa: F811
+    write: Callable[..., Path], run: Run
 ) -> None:
     path = write("%load_ext dagbook", FAILING, "%dag run", "print(dag.apart)", "1 / 0", "print('end')")
     code, out, err = run(path.name, "--continue-on-error")
@@ -233,12 +234,10 @@ def test_continue_on_error_goes_on_with_the_cells_below_and_ends_with_code_1(
     assert printed(cells(path)[5]) == "end\n"
     assert re.findall(r"^dagbook: (.*?)[ :(]", err, re.M) == ["flaky", "cell"]
     assert "nodes: 1 failed, 1 ran\n" in out
-    assert run(path.name)[0] == 1
-    assert not cells(path)[5].outputs or printed(cells(path)[5]) == "end\n"
 
 
 @pytest.mark.slow
-def test_retry_and_fail_fast_reach_the_runs(write: Callable[..., Path], run: Run) -> None:  # noqa: F811
+def test_retry_and_fail_fast_reach_the_runs(write: Callable[..., Path], run: Run) -> None:
     path = write("%load_ext dagbook", FAILING, "%dag run")
     assert run(path.name, "--fail-fast", "--workers", "1")[0] == 1
     assert log(path) == ["flaky"]
@@ -247,7 +246,7 @@ def test_retry_and_fail_fast_reach_the_runs(write: Callable[..., Path], run: Run
 
 
 @pytest.mark.slow
-def test_the_trace_of_the_last_run_in_which_something_ran_is_written_and_told(note: Path, run: Run) -> None:  # noqa: F811
+def test_the_trace_of_the_last_run_in_which_something_ran_is_written_and_told(note: Path, run: Run) -> None:
     code, out, _ = run(note.name, "--trace", "trace.json")
     assert code == 0
     assert out.count("critical path") == 2
@@ -257,7 +256,7 @@ def test_the_trace_of_the_last_run_in_which_something_ran_is_written_and_told(no
 
 
 @pytest.mark.slow
-def test_a_program_that_the_notebook_starts_is_asked_for_nothing(write: Callable[..., Path], run: Run) -> None:  # noqa: F811
+def test_a_program_that_the_notebook_starts_is_asked_for_nothing(write: Callable[..., Path], run: Run) -> None:
     path = write("%load_ext dagbook", GRAPH, "%dag run", "import os\nprint('DAGBOOK_RUN' in os.environ)")
     assert run(path.name, "--full")[0] == 0
     assert printed(cells(path)[3]) == "False\n"

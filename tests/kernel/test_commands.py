@@ -10,7 +10,8 @@ from tests.kernel.conftest import Kernel
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = "cancel drop help pause plan resources resume run set show status trace why".split()
+COMMANDS = ["cancel", "drop", "help", "pause", "plan", "resources", "resume", "run", "set", "show", "status"]
+COMMANDS += ["trace", "why"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -277,7 +278,7 @@ def test_nodes_share_what_there_is_and_more_is_refused_before_anything_runs(desk
     assert set(status(desk).values()) == {"never run"}
     kernel.must("%dag run --exclude-tags big --workers 3", "line")
     spans = sorted(kernel.value("[list(span) for span in dag.trained]"))  # type: ignore[call-overload]
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     kernel.must("dag.resources(gpu=2)")
     kernel.must("%dag run merged", "line")
     assert kernel.value("dag.merged") == 3

@@ -160,3 +160,15 @@ def test_a_normal_end_leaves_no_worker(tmp_path):
     psutil.Process(int((tmp_path / "pid").read_text())).kill()
     assert process.wait(10) == 0
     assert gone(tmp_path / "pid2")
+
+
+def test_a_worker_is_deaf_to_interrupts_of_its_own(make_lab, capfd):
+    lab = make_lab(workers=1)
+    lab.cell("import os\n@node(process=True)\ndef a():\n    os.kill(os.getpid(), 2)\n    return os.getpid()")
+    pids = []
+    for _ in range(2):
+        lab.ran(force=["a"])
+        pids.append(lab["a"])
+        os.kill(pids[-1], signal.SIGINT)
+    assert pids[0] == pids[1]
+    assert capfd.readouterr().err == ""

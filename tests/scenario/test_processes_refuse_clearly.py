@@ -117,3 +117,11 @@ def test_a_function_of_a_module_counts_too(steps):
     steps("LIMIT = 2\ndef double(x): return 3 * x + LIMIT")
     result = DAGExecutor(dag).execute(tasks).node_results["y"].result
     assert result in (21, None)  # what was loaded, or nothing; never what the file says now
+
+
+def test_a_result_that_cannot_be_loaded(lab):
+    odd = "class _Odd:\n    def __reduce__(self): return int, ('x',)\n"
+    lab.cell(f"{odd}@node(process=True)\ndef train(): return _Odd()")
+    error = failed(lab, "train")
+    assert isinstance(error, UnstorableError)
+    assert "the result of train came back from its process, and cannot be loaded here (ValueError: " in str(error)

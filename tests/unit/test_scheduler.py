@@ -375,7 +375,8 @@ class Storm(RuleBasedStateMachine):
             if self.s.state(j) in (State.SETTLED, State.READY):
                 self.unsettled.add(j)
         if self.mode == "checked":  # whether a skipped input keeps a new node from running, its check says
-            self.dropped.update(p for inputs in needs for p in inputs if self.s.state(p) is State.SKIPPED)
+            below = {p for inputs in needs for p in inputs if p < first}
+            self.dropped.update(p for p in below if self.s.state(p) is State.SKIPPED)
         new = self.s.grow(i, [f"g{first + n}" for n in range(count)], needs, readers)
         assert list(new) == list(range(first, first + count))
         self.members.update(new)

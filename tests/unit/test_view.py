@@ -17,10 +17,10 @@ import pytest
 
 from dagbook.backends.threads import ThreadsBackend
 from dagbook.engine.events import NO_NODE, Kind, Log
+from dagbook.engine.kept_run import KeptRun
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import make_plan
 from dagbook.engine.ports import Summary
-from dagbook.engine.run import KeptRun
 from dagbook.graph.node import Node, NodeOptions
 from dagbook.notebook import summaries
 from dagbook.notebook.picture import STATUS, Picture

@@ -28,7 +28,7 @@ class Channel:
         self._wait = wait
 
     def send(self, message: tuple[Any, ...], buffers: Sequence[pickle.PickleBuffer] = ()) -> None:
-        """Raises OSError when nobody is there to read."""
+        """Raises EOFError when nobody is there to read."""
         body = pickle.dumps(message, protocol=5)
         raw = [buffer.raw() for buffer in buffers]
         sizes = b"".join(_SIZE.pack(each.nbytes) for each in raw)
@@ -43,8 +43,11 @@ class Channel:
         return pickle.loads(self._read(length)), [self._read(size) for size in sizes]
 
     def _write(self, data: memoryview) -> None:
-        while data:
-            data = data[os.write(self._writing, data[:_PIECE]) :]
+        try:
+            while data:
+                data = data[os.write(self._writing, data[:_PIECE]) :]
+        except OSError as error:
+            raise EOFError from error
 
     def _read(self, size: int) -> bytearray:
         found = bytearray(size)

@@ -37,6 +37,8 @@ SPARE = 8
 PATIENCE = 0.5
 """Seconds that a process has to end after it was asked to; then it is killed."""
 
+OUT = "take process=True out."
+
 GLANCE = 0.2
 """Seconds between two looks whether a silent worker still lives."""
 
@@ -80,9 +82,14 @@ class Ending:
                 self._worker = None
 
     @property
+    def asked(self) -> bool:
+        """Whether the call is to end."""
+        return self._asked > 0
+
+    @property
     def overdue(self) -> bool:
-        """Whether the worker was asked to end, and had time enough."""
-        return bool(self._asked) and time.monotonic() > self._asked + PATIENCE
+        """Whether the call is to end, and had time enough."""
+        return self.asked and time.monotonic() > self._asked + PATIENCE
 
 
 class Worker:
@@ -111,7 +118,7 @@ class Worker:
         return self._process.poll() is None
 
     def call(self, request: tuple[Any, ...], buffers: Out, ending: Ending) -> tuple[tuple[Any, ...], Buffers]:
-        """How the call ended. Raises EOFError or OSError when the process did."""
+        """How the call ended. Raises EOFError when the process did."""
         with ending.of(self):
             self._ending = ending
             self.channel.send(request, buffers)
@@ -181,10 +188,16 @@ def _unwrapped(errand: Errand, answer: tuple[Any, ...], buffers: Buffers) -> Bro
     if kind == UNSENDABLE:
         raise UnstorableError(
             f"the result of {errand.node} cannot be sent back from its process: {answer[1]}. Return something that "
-            "can be pickled, or take process=True out."
+            f"can be pickled, or {OUT}"
         )
     assert kind == VALUE
-    return Brought(pickle.loads(answer[1], buffers=buffers), answer[2])
+    try:
+        return Brought(pickle.loads(answer[1], buffers=buffers), answer[2])
+    except Exception as error:  # the code of the value's own class ran
+        raise UnstorableError(
+            f"the result of {errand.node} came back from its process, and cannot be loaded here "
+            f"({type(error).__name__}: {error}). Return something that can be pickled, or {OUT}"
+        ) from error
 
 
 def _first_fitting(
@@ -195,20 +208,20 @@ def _first_fitting(
         worker = _take(fresh)
         try:
             answer, received = worker.call(request, buffers, ending)
-        except (EOFError, OSError):
+        except EOFError:
             raise NodeDied(_death(errand.node, _end(worker))) from None
         except BaseException:  # an interrupt: nobody waits for this call any more
             worker.signal(signal.SIGKILL)
             _end(worker)
             raise
         if answer[0] != STALE:
-            _give_back(worker)
+            _end(worker) if ending.asked else _give_back(worker)
             return answer, received
         _end(worker)
     names = ", ".join(answer[1][:5])
     raise UsageError(
         f"{errand.node} cannot run in a process of its own: {names} is not here what it is in a fresh process. Load "
-        "the module again (importlib.reload), hand over what was set in it as an input, or take process=True out."
+        f"the module again (importlib.reload), hand over what was set in it as an input, or {OUT}"
     )
 
 
@@ -292,7 +305,7 @@ def _culprit(errand: Errand, dump: Dump) -> str:
         what, why = _of_function(errand.fn, dump)
     return (
         f"{errand.node} cannot run in a process of its own, for {what} cannot be sent there: {why}. Make it inside the "
-        "function, or take process=True out."
+        f"function, or {OUT}"
     )
 
 

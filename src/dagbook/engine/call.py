@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.coroutines import finish_coroutine
+from dagbook.engine.interrupts import catches
 from dagbook.engine.ports import Blob, Brought, Errand, Store, Summary
 from dagbook.engine.randomness import seeded
 from dagbook.engine.result import Loan, Lost, Result, private
-from dagbook.errors import DagbookError, InputChangedError, UnstorableError
+from dagbook.errors import InputChangedError, UnstorableError
 from dagbook.fingerprint.files import recording
 from dagbook.fingerprint.parts import Digest, known
 from dagbook.fingerprint.value import describe, fingerprint
@@ -30,8 +31,6 @@ Capture = Callable[[str], AbstractContextManager[Sequence[Mapping[str, Any]]]]
 
 Apart = Callable[[Errand], Brought]
 """Makes a call in another process."""
-
-MESSAGE_LIMIT = 4_000
 
 NO_SUMMARY = Summary()
 
@@ -97,6 +96,9 @@ def perform(
         outcome.value = None
     outcome.seconds = time.monotonic() - outcome.started
     return outcome
+
+
+catches(perform)
 
 
 def _borrow(task: Task, loans: dict[str, Loan]) -> None:
@@ -203,40 +205,3 @@ def _settle(task: Task, outcome: Outcome, store: Store) -> None:
         outcome.blob = store.put(value)
     except UnstorableError as error:
         outcome.volatile = str(error)
-
-
-def describe_error(error: BaseException, is_ours: Callable[[str], str]) -> dict[str, Any]:
-    """An exception as plain data: ``type``, ``message``, and ``frames`` of the user's code, outermost first.
-
-    ``is_ours(filename)`` says what to call a file of the user's (``cell 3``), or "" for frames to leave out.
-    """
-    try:
-        message = str(error)
-    except BaseException:  # a user's __str__ may raise anything
-        message = "(its message could not be shown)"
-    frames, hidden = [], []
-    for frame, line in _walk(error.__traceback__):
-        code = frame.f_code
-        title = is_ours(code.co_filename)
-        if title:
-            first = code.co_firstlineno
-            place = {"title": title, "line": line, "first": first, "file": code.co_filename}
-            frames.append(place | {"name": code.co_name})
-        elif frames:
-            hidden.append(str(frame.f_globals.get("__name__", "")).partition(".")[0])
-    return {
-        "type": type(error).__name__,
-        "message": message[:MESSAGE_LIMIT],
-        "frames": frames,
-        "hidden": len(hidden),
-        "hidden_in": hidden[0] if hidden else "",
-        "ours": isinstance(error, DagbookError),
-    }
-
-
-def _walk(traceback: TracebackType | None) -> list[tuple[Any, int]]:
-    found = []
-    while traceback is not None:
-        found.append((traceback.tb_frame, traceback.tb_lineno))
-        traceback = traceback.tb_next
-    return found

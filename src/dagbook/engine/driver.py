@@ -20,6 +20,7 @@ from math import inf
 from typing import Any, Protocol
 
 from dagbook.engine.events import NO_NODE, Kind, Log
+from dagbook.engine.interrupts import serves
 from dagbook.engine.options import RunOptions
 from dagbook.engine.ports import Backend, Clock, Journal, Publisher, Record
 from dagbook.engine.scheduler import Place, Scheduler, State
@@ -132,6 +133,10 @@ class Work(Protocol):
         """How many seconds a node may take."""
         ...
 
+    def value(self, i: int) -> object:
+        """The value of a node that has one."""
+        ...
+
     def describe(self, error: BaseException) -> dict[str, Any]:
         """An exception as plain data."""
         ...
@@ -177,6 +182,7 @@ class Driver:
         self.options = options
         self.number = number
         self.began = env.clock.monotonic()
+        self._latest = 0.0
         self.errors: dict[str, BaseException] = {}
         self.left_behind: list[str] = []
         self.crash: BaseException | None = None
@@ -545,7 +551,9 @@ class Driver:
     # -- time
 
     def _time(self) -> float:
-        return self.env.clock.monotonic() - self.began
+        """Seconds since the run began; never less than before, even if the clock was set back."""
+        self._latest = max(self._latest, self.env.clock.monotonic() - self.began)
+        return self._latest
 
     def _attend(self) -> None:
         """Have somebody keep the time, and write what is durable."""
@@ -682,6 +690,9 @@ class Driver:
     def _unrecorded(self, error: StoreError) -> None:
         """The journal cannot be written: the run goes on, and says so."""
         warnings.warn(f"this run is not recorded: {error}", RuntimeWarning, stacklevel=2)
+
+
+serves(Driver.serve)
 
 
 def _nothing() -> None:

@@ -6,11 +6,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType
-
-from dagbook.engine.call import perform
-from dagbook.engine.driver import Driver
-from dagbook.engine.plain import loop
+from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 
 @contextmanager
@@ -60,21 +57,29 @@ def passed_on(ask: Callable[[], None]) -> Iterator[None]:
 _ours: dict[Callable[[int, FrameType | None], None], Callable[[], None]] = {}
 """The handlers of the runs that the main thread waits for, outermost first, and whom each tells."""
 
-_CATCHES_ALL: CodeType = perform.__code__
-_CALLS: CodeType = loop.__code__
-_NEITHER: CodeType = Driver.serve.__code__
+_catching: set[CodeType] = set()
+_serving: set[CodeType] = set()
+
+
+def catches(function: Callable[..., Any]) -> None:
+    """Say that ``function`` calls user code, and catches whatever is raised in what it calls."""
+    assert isinstance(function, FunctionType)
+    _catching.add(function.__code__)
+
+
+def serves(function: Callable[..., Any]) -> None:
+    """Say that ``function`` is our own code, in which nothing may be raised, up to those that it calls that catch."""
+    assert isinstance(function, FunctionType)
+    _serving.add(function.__code__)
 
 
 def _in_user_code(frame: FrameType | None) -> bool:
     """Whether what was interrupted was called by a lane on behalf of a node, and the lane will catch what is raised."""
     innermost = frame
     while frame is not None:
-        code = frame.f_code
-        if code is _CATCHES_ALL:
+        if frame.f_code in _catching:
             return frame is not innermost
-        if code is _CALLS:
-            return frame is not innermost
-        if code is _NEITHER:
+        if frame.f_code in _serving:
             return False
         frame = frame.f_back
     return False

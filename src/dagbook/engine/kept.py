@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagbook.engine.branches import Branches
-from dagbook.engine.call import Capture, Outcome, Task, describe_error, perform
+from dagbook.engine.call import Capture, Outcome, Task, perform
 from dagbook.engine.events import NO_NODE, Kind, Log
+from dagbook.engine.failures import describe_error
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Decider, Plan
 from dagbook.engine.ports import Record, Remote, Store
@@ -263,6 +264,10 @@ class Kept:
         task = self._tasks[i][0]
         options = task.node.options
         return max(options.retries, self._options.retries) + task.alone, getattr(options, "backoff", 0.0)
+
+    def value(self, i: int) -> object:
+        """The value of a node that has a result."""
+        return self.results[i].expose()
 
     def describe(self, error: BaseException) -> dict[str, Any]:
         """An exception as plain data."""

@@ -14,9 +14,10 @@ from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from dagbook.engine.call import describe_error
 from dagbook.engine.coroutines import finish_coroutine
 from dagbook.engine.events import Log
+from dagbook.engine.failures import describe_error
+from dagbook.engine.interrupts import catches
 from dagbook.engine.options import RunOptions
 from dagbook.engine.ports import Errand, Record, Remote
 from dagbook.engine.scheduler import Place, State
@@ -271,6 +272,10 @@ class Plain:
             self._names = dict(self.topology.index)
         return self._names
 
+    def value(self, i: int) -> object:
+        """The value of a node that has run."""
+        return self.values[i]
+
     def told(self, start: int, stop: int) -> Sequence[Record]:
         """Nothing is recorded."""
         return ()
@@ -313,3 +318,6 @@ def loop(
                 break
     except BaseException as error:  # user code may raise anything, SystemExit and KeyboardInterrupt too
         job.error = error
+
+
+catches(loop)

@@ -94,8 +94,8 @@ class Scheduler:
     ``pending`` are the nodes that may have to run, in an order in which each comes after those it needs; every other
     node counts as settled. ``preds`` and ``succs`` are the topology's. ``log`` receives every transition; its ``names``
     grow with the graph. ``place`` says where nodes run, all in one place or each in its own, ``rank(i)`` orders the
-    ready ones (smallest first), ``demand(i)`` is what a node takes of the ``capacities`` while it runs, and ``alone(i)``
-    says of which nodes the end must be told before anything else is done on their lane.
+    ready ones (smallest first), ``demand(i)`` is what a node takes of the ``capacities`` while it runs, and
+    ``alone(i)`` says of which nodes the end must be told before anything else is done on their lane.
 
     With ``checked`` each node whose inputs are settled is handed out by :meth:`checks` before it becomes ready: there
     may be a result for it, or a condition that it does not meet. With ``in_order`` one lane runs everything, one node
@@ -280,8 +280,8 @@ class Scheduler:
         """``i``, which was just taken, and the nodes that may follow it on its lane without anybody being asked.
 
         In order that is all the rest; else the chain of those that need only their forerunner, and alone need it, or
-        up to ``most`` that are ready. What is not run of these is to be :meth:`put_back`. Nodes that are to be ``alone``
-        follow no other.
+        up to ``most`` that are ready. What is not run of these is to be :meth:`put_back`. Nodes that are to be
+        ``alone`` follow no other.
         """
         if self._checked or self.paused or self.cancelling or (self._alone is not None and self._alone(i)):
             return (i,)

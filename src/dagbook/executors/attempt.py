@@ -21,7 +21,7 @@ from dagbook.graph.topology import Topology
 from dagbook.session import Session
 
 if TYPE_CHECKING:
-    from dagbook.engine.run import KeptRun
+    from dagbook.engine.kept_run import KeptRun
 
 TEXT = frozenset({"code", "helper", "class"})
 """What of a key is text of the program. Data may differ when a run goes on: that may be what it waited for."""

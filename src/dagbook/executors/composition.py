@@ -66,6 +66,10 @@ def flatten(dag: DAG, setting: Setting) -> DAG:
     return flat
 
 
+def _not_given() -> None:
+    """What stands in a plan for a function that only a run needs."""
+
+
 def name_run(flat: DAG, run_id: str) -> None:
     """Tell the contexts which run they are of."""
     contexts = {n: v for n, v in flat.parameters.items() if "." in n and isinstance(v, DagContext | _MappedContext)}
@@ -174,7 +178,7 @@ class _Flattening:
         if function is None and not self.setting.to_plan:
             kinds = f", nor is there an executor for its type {node.options.type!r}" if node.options.type else ""
             raise UsageError(f"{name} has no function{kinds}. Give it one: dag.node(f, label={name!r}).")
-        function = function or node.fn
+        function = function or _not_given
         found = signature(function)
         each = _each(level, node)
         outside = {slot.name for slot in found.slots if self._from_outside(level, node, name, slot)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -84,6 +83,8 @@ class AsyncDAGExecutor(Executor):
 
         When the caller is cancelled, coroutines that run are cancelled too, and nothing more is started.
         """
+        import asyncio  # only where there is a loop
+
         loop = asyncio.get_running_loop()
         run = self._begin(tasks, timeout=timeout, cancel_event=cancel_event, loop=loop)
         return self._result(await run.finished())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagbook.engine.events import Kind, Log
+from dagbook.engine.plan import Shelf
 from dagbook.engine.ports import Blob, Journal, Record, Store
 from dagbook.engine.result import Result, private
 from dagbook.errors import RecordedRunError, RefusedError, UnstorableError
@@ -19,7 +20,7 @@ from dagbook.graph.compose import child_name
 from dagbook.storage.memory import MemoryJournal, MemoryStore
 
 if TYPE_CHECKING:
-    from dagbook.engine.run import KeptRun
+    from dagbook.engine.kept_run import KeptRun
     from dagbook.storage.journal import DiskJournal
     from dagbook.storage.ledger import Entry
 
@@ -57,13 +58,16 @@ class Past:
 
 
 class Provenance(Protocol):
-    """Where a runner keeps its runs. ``store`` and ``journal`` are those that the engine works with."""
+    """Where runners keep their runs. ``store``, ``journal`` and ``shelf`` are those that the engine works with."""
 
     @property
     def store(self) -> Store: ...
 
     @property
     def journal(self) -> Journal: ...
+
+    @property
+    def shelf(self) -> Shelf: ...
 
     def begin(self, order: Order) -> Recorder:
         """A new run."""
@@ -141,6 +145,7 @@ class NullProvenance:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.journal = MemoryJournal()
+        self.shelf = Shelf()
         self._runs: dict[int, _Held] = {}
 
     def begin(self, order: Order) -> Recorder:
@@ -199,6 +204,7 @@ class DagProvenance:
         opened = open_store(values, journal=None if folder else self.path)
         self.store: Store = opened[0]
         self.journal: DiskJournal = opened[1]
+        self.shelf = Shelf()
         self._ledger = Ledger(self.journal)
         self._held: dict[int, _Held] = {}  # what could not be stored
 

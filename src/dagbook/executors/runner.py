@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.events import Kind, Log
 from dagbook.engine.options import RunOptions
-from dagbook.engine.plan import Shelf
 from dagbook.engine.ports import Journal
 from dagbook.errors import RecordedRunError, UsageError
 from dagbook.executors.attempt import Attempt
@@ -26,7 +25,7 @@ from dagbook.graph.topology import Topology
 from dagbook.session import Session
 
 if TYPE_CHECKING:
-    from dagbook.engine.run import KeptRun
+    from dagbook.engine.kept_run import KeptRun
 
 STATE = Path("target/state")
 """Where the runs of a manifest are kept, unless something else is said."""
@@ -99,7 +98,6 @@ class DAGRunner:
         self.provenance = provenance or (NullProvenance() if state_dir is None else DagProvenance(state_dir))
         own = [self] if any(getattr(type(self), name) is not getattr(DAGRunner, name) for name in HOOKS) else []
         self._observers = observers_of(callbacks, [*(hooks or ()), *own])
-        self._shelf = Shelf()
         self._runs: set[KeptRun] = set()
 
     # -- to be overridden
@@ -231,7 +229,7 @@ class DAGRunner:
         chosen = {topology.names[find(topology, name)] for name in names}
         inside = tuple(f"{name}/" for name in chosen)
         rerun = chosen | {name for name in topology.names if name.startswith(inside)}
-        selection = replace(wish.select(topology), forced=frozenset(rerun))
+        selection = wish.select(topology).rerun(topology, rerun)
         options = wish.options(self.max_workers, loop)
         return self._attempt(flat, selection, options, self.provenance.begin(past.order), past, frozenset(rerun))
 
@@ -254,7 +252,7 @@ class DAGRunner:
     def _session(self, flat: DAG, journal: Journal | None = None) -> Session:
         home = self.provenance
         session = Session(flat, store=home.store, journal=journal or home.journal, workers=self.max_workers)
-        session.shelf = self._shelf
+        session.shelf = home.shelf
         return session
 
     def _attempt(
@@ -292,8 +290,7 @@ class DAGRunner:
         changed = ManifestDiff.of(self.old_manifest, self.manifest).changed
         may_run = {*changed, *self.dag.descendants(*changed)}
         verdicts = {step.name: step.verdict for step in self._session(flat).plan().steps.values()}
-        wanted = [name for name in selection.targets if name in may_run or verdicts[name] != "never"]
-        return replace(selection, targets=tuple(wanted))
+        return selection.only({name for name, verdict in verdicts.items() if name in may_run or verdict != "never"})
 
     # -- from a run to its result
 

@@ -12,8 +12,8 @@ from dagbook.engine.scheduler import GOOD, State
 from dagbook.graph.selection import UNASKED, qualified
 
 if TYPE_CHECKING:
+    from dagbook.engine.kept_run import KeptRun
     from dagbook.engine.plan import Plan, Step
-    from dagbook.engine.run import KeptRun
     from dagbook.graph.selection import Selection
     from dagbook.graph.topology import Topology
 

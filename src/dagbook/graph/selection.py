@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dagbook.errors import NodeNotFoundError, UsageError
@@ -25,6 +25,19 @@ class Selection:
     targets: tuple[str, ...]
     forced: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, names: Container[str]) -> Selection:
+        """Of this only what is among ``names``; the others run when these need them."""
+        wanted = tuple(name for name in self.targets if name in names)
+        if wanted:
+            return Selection(wanted, self.forced.intersection(wanted), self.left_out)
+        return Selection((), frozenset(), dict.fromkeys(self.targets, UNASKED) | dict(self.left_out))
+
+    def rerun(self, topology: Topology, names: Collection[str]) -> Selection:
+        """This, and ``names`` even if they were left out: they are all that is forced."""
+        left_out = {name: reason for name, reason in self.left_out.items() if name not in names}
+        wanted = {*self.targets, *names}
+        return Selection(tuple(name for name in topology.names if name in wanted), frozenset(names), left_out)
 
 
 def select(

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 from dagbook.engine.events import Kind
 from dagbook.engine.interrupts import held
+from dagbook.engine.kept_run import KeptRun
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Asked, Plan
-from dagbook.engine.run import KeptRun
 from dagbook.errors import DagbookError, NodeFailed, NodeNotFoundError, UsageError
 from dagbook.fingerprint.origin import PROJECT, of_path
 from dagbook.graph.dag import Change
@@ -175,9 +175,11 @@ class Notebook:
             return
         with outputs.routed(self.shell, self.title) as emit:
             try:
+                forced = targets if force else ()
+                check_resources(self.session.plan(*targets, force=forced), {}, self.resources)
                 self.session.run(
                     *targets,
-                    force=targets if force else (),
+                    force=forced,
                     options=RunOptions(resources=self.resources),
                     observers=[self._begin(emit, hold=True)],
                 )

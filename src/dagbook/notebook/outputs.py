@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from dagbook.engine.events import TERMINAL, Kind, Log
 from dagbook.engine.interrupts import held
-from dagbook.engine.run import KeptRun
+from dagbook.engine.kept_run import KeptRun
 
 Output = Mapping[str, Any]
 Emit = Callable[[Output], None]

@@ -21,9 +21,9 @@ from dagbook.graph.compose import child_name
 from dagbook.notebook.summaries import cause, safe, value_facts
 
 if TYPE_CHECKING:
+    from dagbook.engine.kept_run import KeptRun
     from dagbook.engine.plan import Step
     from dagbook.engine.ports import Listener, Record
-    from dagbook.engine.run import KeptRun
     from dagbook.graph.node import Node
     from dagbook.graph.topology import Topology
     from dagbook.session import Session

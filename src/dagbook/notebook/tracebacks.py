@@ -6,7 +6,7 @@ import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from dagbook.engine.call import describe_error
+from dagbook.engine.failures import describe_error
 from dagbook.engine.story import Story
 
 E = TypeVar("E", bound=BaseException)

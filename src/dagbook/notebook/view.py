@@ -18,8 +18,8 @@ from dagbook.notebook.summaries import meta
 
 if TYPE_CHECKING:
     from dagbook.engine.events import Log
+    from dagbook.engine.kept_run import KeptRun
     from dagbook.engine.ports import Listener
-    from dagbook.engine.run import KeptRun
     from dagbook.notebook.control import Send
     from dagbook.notebook.widget import DagWidget, LineView
     from dagbook.session import Session
