@@ -1,1 +1,1 @@
-"""Where calls run: the waiting thread itself, or a few worker threads."""
+"""Where calls run: the waiting thread itself, a few worker threads, or worker processes."""
