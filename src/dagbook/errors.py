@@ -14,12 +14,14 @@
     ├── RunError                a run ended without all that was asked for
     │   ├── NodeFailed
     │   ├── NodeDied            the process of a node ended by itself
+    │   ├── UnknownOutcomeError a node with effects may have been called already, and is not called again unasked
     │   ├── RunCancelled
     │   └── RunPaused           raised by a node: the run is to stop here, and go on another time
     ├── InputChangedError       a node changed one of its inputs in place
     ├── StoreError
     │   ├── RefusedError        an entry that is damaged or not ours; never decoded
     │   ├── UnstorableError     a value that cannot be written
+    │   │   └── UnreturnableError   what a node returned in its own process, and cannot be sent back
     │   └── StoreVersionError
     └── UsageError              a command was given something it cannot take
         └── RecordedRunError    no such run is recorded, or it cannot be taken up again (also a ValueError)
@@ -103,6 +105,10 @@ class NodeDied(RunError):
     """The process that a node had for itself ended before the node did: a crash, an exit, memory that ran out."""
 
 
+class UnknownOutcomeError(RunError):
+    """A node with effects was called before, and nobody knows what came of it: it is not called again unasked."""
+
+
 class RunCancelled(RunError):
     """The run was cancelled; what had finished is kept."""
 
@@ -125,6 +131,10 @@ class RefusedError(StoreError):
 
 class UnstorableError(StoreError):
     """A value cannot be written; it lives in this process only."""
+
+
+class UnreturnableError(UnstorableError):
+    """What a node has returned in a process of its own cannot be brought back from there."""
 
 
 class StoreVersionError(StoreError):

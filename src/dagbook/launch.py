@@ -10,15 +10,17 @@ from typing import Any
 
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
-from dagbook.engine.driver import Driver, Environment
+from dagbook.engine.driver import Driver
 from dagbook.engine.events import Log
 from dagbook.engine.interrupts import held
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plain import Plain, Program
 from dagbook.engine.ports import Brought, Errand, Listener, Record, Started
 from dagbook.engine.run import Run
-from dagbook.engine.scheduler import Place, Scheduler
+from dagbook.engine.scheduler import Scheduler
+from dagbook.engine.states import Place
 from dagbook.engine.urgency import UNKNOWN_COST, demands, ranking
+from dagbook.engine.work import Environment
 from dagbook.errors import UsageError
 from dagbook.graph.compose import Growth
 from dagbook.graph.dag import DAG

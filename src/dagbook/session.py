@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from dagbook.backends.inline import InlineBackend
 from dagbook.backends.threads import ThreadsBackend
-from dagbook.engine.driver import Driver, Environment
+from dagbook.engine.driver import Driver
 from dagbook.engine.events import Log
 from dagbook.engine.interrupts import held
-from dagbook.engine.kept import Kept
+from dagbook.engine.kept import Kept, Standing
 from dagbook.engine.kept_run import KeptRun
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Asked, Decider, Locate, Plan, Shelf, Step, make_plan, partial_plan
 from dagbook.engine.ports import Backend, Journal, Store
 from dagbook.engine.result import Lost, Result
-from dagbook.engine.scheduler import Place, Scheduler
+from dagbook.engine.scheduler import Scheduler
+from dagbook.engine.states import Place
 from dagbook.engine.story import Story
 from dagbook.engine.urgency import UNKNOWN_COST, demands, ranking
-from dagbook.engine.versions import Results
 from dagbook.engine.why import why, why_step
+from dagbook.engine.work import Environment
 from dagbook.errors import NodeNotFoundError, UsageError
 from dagbook.graph.dag import DAG
-from dagbook.graph.tasks import Function, functions_of, with_tasks
+from dagbook.graph.tasks import Function, functions_of, with_others, with_tasks
 from dagbook.graph.topology import Topology
 from dagbook.launch import Observer, SystemClock, borrow, give_back, number_of_workers, remote
 from dagbook.observe.bus import Bus
@@ -50,10 +51,11 @@ class Session:
     """A DAG, what is known of its results, and the means to bring them up to date.
 
     With ``directory`` results and history are durable there, with a ``store`` and a ``journal`` of another kind in
-    those, else they live in this process. ``workers`` is how many
-    nodes run at once: by default one a core, at most eight; 1 runs everything on the calling thread. ``locate`` says
-    where code is written (``cell 3``), ``is_ours`` what to call a file of the user's in a traceback ("": leave the
-    frame out), ``capture`` collects what nodes show.
+    those, else they live in this process. ``workers`` is how many nodes run at once: by default one a core, two at
+    least and eight at most; 1 runs everything on the calling thread. ``seed`` is mixed into what nodes draw at random.
+    ``locate`` says where code is written (``cell 3``), ``is_ours`` what to call a file of the user's in a traceback
+    ("": leave the frame out), ``capture`` collects what nodes show. Raises UsageError for what makes no sense,
+    StoreError when the directory cannot be used.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Session:
         self._store, self.journal = (store, journal) if store and journal else _open(self.directory)
         self._durable = directory is not None or store is not None
         self._tasks: tuple[Topology, list[Function], Topology] | None = None  # a graph, functions, and both together
-        self._standing: tuple[Decider, Results] | None = None  # of the last run, when every node has a result
+        self._standing: Standing | None = None  # of the last run, when every node has a result
 
     @property
     def runs(self) -> list[KeptRun]:
@@ -170,28 +172,50 @@ class Session:
         self,
         changed: Sequence[str],
         *,
+        tasks: Mapping[str, Function] | None = None,
         fail_fast: bool = False,
         observers: Sequence[Observer] = (),
         options: RunOptions | None = None,
     ) -> KeptRun:
         """Begin to run ``changed`` again, and what their new values reach, and return at once.
 
-        Only that is looked at: the caller knows that nothing else has changed since the last run. After a run in which
-        not everything succeeded, or a change of the graph, it does as :meth:`start` with ``force``.
+        With ``tasks`` it is looked for further changes, in what the functions reach and in files that were read;
+        without them the caller knows that there are none. No event is told of a node that nobody had to look at. After
+        a run in which not everything succeeded, or a change of the graph, it does as :meth:`start` with ``force``.
         """
-        topology = self.dag.topology()
-        functions = self._tasks[1] if self._tasks is not None else None
-        if self._standing is None or self._bound(topology, None) is not self._standing[0].topology:
-            tasks = dict(zip(self._tasks[0].names, functions, strict=True)) if self._tasks and functions else None
-            return self.start(force=changed, fail_fast=fail_fast, observers=observers, options=options, tasks=tasks)
-        decider, results = self._standing
-        index = decider.topology.index
+        chosen = options or RunOptions(fail_fast=fail_fast)
+        topology, known, before = self.dag.topology(), self._tasks, self._standing
+        if before is None or not self._still(before.decider, topology):
+            again = dict(zip(topology.names, known[1], strict=True)) if known and known[0] is topology else None
+            return self.start(force=changed, observers=observers, options=chosen, tasks=tasks or again)
+        index = topology.index
         for name in changed:
             if name not in index:
                 raise NodeNotFoundError(name, index)
-        plan = partial_plan(decider, [index[name] for name in changed])
+        doubtful: Sequence[int] = ()
+        if tasks is not None:
+            before, doubtful = self._doubtful(before, functions_of(topology, tasks))
+        plan = partial_plan(before.decider, [index[name] for name in changed], doubtful)
         self._standing = None
-        return self._begin(decider, plan, options or RunOptions(fail_fast=fail_fast), observers, (), results)
+        return self._begin(before.decider, plan, chosen, observers, (), before)
+
+    def _still(self, decider: Decider, topology: Topology) -> bool:
+        """Whether a decider is about this graph, with these inputs."""
+        now, then = self.dag.parameters, decider.parameters
+        same = now.keys() == then.keys() and all(value is then[name] for name, value in now.items())
+        return same and self._bound(topology, None) is decider.topology
+
+    def _doubtful(self, before: Standing, functions: list[Function]) -> tuple[Standing, Sequence[int]]:
+        """The same for these functions, and the nodes whose code or files may have changed."""
+        decider, known = before.decider, self._tasks
+        others: dict[int, Function] = {}
+        if known is not None and functions != known[1]:
+            pairs = enumerate(zip(functions, known[1], strict=True))
+            others = {i: new for i, (new, old) in pairs if new is not old}
+            bound = with_others(known[2], others)
+            self._tasks = (known[0], functions, bound)
+            decider = decider.rebound(bound, others)
+        return before._replace(decider=decider), [*others, *decider.moved(), *before.restless]
 
     def run(
         self,
@@ -220,6 +244,7 @@ class Session:
             warnings.warn(f"the stored value of {names} is damaged or gone; it is made again.", RuntimeWarning, 2)
             self.refuse(run.lost)
             asked = asked.without(names.split(", "))
+            force = [name for name in force if name not in run.called]
 
     def refuse(self, lost: Sequence[Result]) -> None:
         """Never use these stored values again: they are damaged or gone."""
@@ -237,7 +262,7 @@ class Session:
         options: RunOptions,
         observers: Sequence[Observer],
         targets: tuple[str, ...],
-        before: Results | None = None,
+        before: Standing | None = None,
     ) -> KeptRun:
         with held() as interrupts:
             bus = Bus()
@@ -259,12 +284,16 @@ class Session:
         pool: Backend,
         bus: Bus,
         targets: tuple[str, ...],
-        before: Results | None,
+        before: Standing | None,
     ) -> KeptRun:
         inline = InlineBackend()
-        number = self.journal.begin(self.dag.name, self._clock.wall())
         log = Log(plan.topology.names)
         nodes = plan.topology.nodes
+        topology, parallel = plan.topology, pool.slots > 1
+        left_out = decider.asked.leave_out  # what they ask for need not be there
+        given = {i: nodes[i].options for i in plan.pending if topology.names[i] not in left_out}
+        demand = demands(topology.names, given, options)
+        number = self.journal.begin(self.dag.name, self._clock.wall())
         timed = options.timeout is not None or any(nodes[i].options.timeout is not None for i in plan.pending)
         work = Kept(
             plan,
@@ -272,6 +301,7 @@ class Session:
             log,
             number,
             store=self._store,
+            journal=self.journal,
             capture=self._capture,
             is_ours=self._is_ours,
             wall=self._clock.wall,
@@ -280,10 +310,6 @@ class Session:
             sequential=pool.slots == 1 and not timed,  # nobody can leave the calling thread behind
             before=before,
         )
-        topology, parallel = plan.topology, pool.slots > 1
-        left_out = decider.asked.leave_out  # what they ask for need not be there
-        given = {i: nodes[i].options for i in plan.pending if topology.names[i] not in left_out}
-        demand = demands(topology.names, given, options)
         scheduler = Scheduler(
             plan.topology.preds,
             plan.topology.succs,

@@ -98,7 +98,6 @@ def other_faces(preds: Preds, fns: Functions) -> dict[str, Sized]:
 
         def call() -> None:
             assert len(made.run().executed) == len(preds)
-            made.close()
 
         return call
 

@@ -475,7 +475,7 @@ def run_runner(rng, account, rounds):
         result = runner.run(continue_on_error=True)
         return {r.node_id: (r.status.name, result.outputs.get(r.node_id, UNTOLD)) for r in result.results}, (), False
 
-    kept_rounds(execute, rng, account, rounds, durable=True, order_only=False)
+    kept_rounds(execute, rng, account, rounds, durable=False, order_only=False)
 
 
 def dag_node(function):

@@ -474,7 +474,14 @@ def test_a_later_process_of_the_same_number_is_not_taken_for_the_owner():
     assert alive(me)
     assert not alive(me | {"began": "1"})
     assert not alive(me | {"boot": "another"})
-    assert alive(me | {"host": "elsewhere"}), "nobody can tell from here"
+    assert not alive(me | {"pid": 2**22 + 1})
+
+
+def test_a_process_on_another_machine_lives_as_long_as_it_is_heard_of():
+    elsewhere = this_process() | {"host": "elsewhere", "pid": 1, "began": "1"}
+    assert alive(elsewhere, silent=59)
+    assert not alive(elsewhere, silent=61)
+    assert alive(this_process(), silent=10**6), "one that can be seen need not speak"
 
 
 def test_a_run_has_one_owner_at_a_time(world, tmp_path):

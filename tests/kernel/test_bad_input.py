@@ -176,7 +176,7 @@ def test_an_async_generator_is_refused_with_the_way_round(shared: Kernel) -> Non
 def test_an_unknown_option_of_node_is_refused_with_near_names(shared: Kernel) -> None:
     reply = shared.run("from dagbook import node\n@node(retry=2)\ndef tried():\n    return 1\n", "option")
     assert reply.error is not None
-    assert reply.error["evalue"] == "@node has no option 'retry'. Did you mean 'retries'?"
+    assert reply.error["evalue"] == "a node has no option 'retry'. Did you mean 'retries'?"
     assert nodes(shared) == {}
 
 

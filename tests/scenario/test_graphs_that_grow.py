@@ -80,6 +80,17 @@ def test_a_node_that_waits_can_be_taken_out(workers):
     assert list(dag) == ["a", "c"]
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_node_whose_value_a_task_takes_is_taken_out_only_together_with_it(workers):
+    dag, tasks = graph(("a", "b"), ("b", "c")), {"a": int, "b": int, "c": lambda b: b}
+    run = plain_run(dag, tasks, RunOptions(workers=workers, expanders={"a": grow(remove=["b"])})).wait()
+    assert "the task of 'c' takes its value" in str(run.crash)
+    assert list(dag) == ["a", "b", "c"]
+    run = plain_run(dag, tasks, RunOptions(workers=workers, expanders={"a": grow(remove=["b", "c"])})).wait()
+    assert ended(run) == {"a": "RAN", "b": "SKIPPED", "c": "SKIPPED"}
+    assert run.status == "done"
+
+
 REFUSED = {
     "a cycle": (grow(NewNode("x", int, ("c",), ("b",))), CycleError),
     "a cycle among new nodes": (grow(NewNode("x", int, ("y",)), NewNode("y", int, ("x",))), CycleError),

@@ -16,7 +16,7 @@ ROUNDS = 15
 COMMON = """
 import os, random, signal, sys, threading, time
 from dagbook.engine.options import RunOptions
-from dagbook.engine.scheduler import State
+from dagbook.engine.states import State
 from dagbook.graph.dag import DAG
 from dagbook.launch import plain_run
 from dagbook.session import Session

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dagbook.engine.options import RunOptions
-from dagbook.engine.scheduler import State
+from dagbook.engine.states import State
 from dagbook.graph.dag import DAG
 from dagbook.launch import plain_run
 from dagbook.session import Session

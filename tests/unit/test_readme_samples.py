@@ -1,4 +1,7 @@
-"""What the README says of life beyond the notebook is true: its samples run, in order, and print what it shows."""
+"""What the README says of life beyond the notebook is true: its samples run, in order, and print what it shows.
+
+And the map for those who work on dagbook names every module.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 PART = "## Beyond the notebook"
 
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -63,3 +67,11 @@ def test_every_class_that_the_part_names_can_be_imported():
     named = set(re.findall(r"`(\w*(?:Executor|Runner|Pipeline|Manifest|Provenance|DagContext))`", part))
     assert len(named) > 8
     assert [name for name in sorted(named) if not hasattr(dagbook, name)] == []
+
+
+@pytest.mark.parametrize("folder", ["graph", "engine", "executors", "observe", "backends", "storage"])
+def test_the_map_names_every_module(folder):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", text[text.index("## The map") :]))
+    modules = {path.stem for path in (ROOT / "src/dagbook" / folder).glob("*.py")} - {"__init__"}
+    assert sorted(modules - named) == []

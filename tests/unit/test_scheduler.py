@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dagbook.engine.events import NO_NODE, TERMINAL, Kind, Log
-from dagbook.engine.scheduler import ENDED, GOOD, Place, Scheduler, State
+from dagbook.engine.scheduler import Scheduler
+from dagbook.engine.states import ENDED, GOOD, Place, State
 
 ROUNDS = int(os.environ.get("DAGBOOK_ROUNDS", "300"))
 ERROR = {"type": "ValueError", "message": "no"}

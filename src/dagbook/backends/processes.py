@@ -27,7 +27,7 @@ from dagbook.backends.exceptions import unpack
 from dagbook.backends.imported import reached
 from dagbook.engine.plan import PYPLOT
 from dagbook.engine.ports import Brought, Errand, Started
-from dagbook.errors import NodeDied, UnstorableError, UsageError
+from dagbook.errors import NodeDied, UnreturnableError, UnstorableError, UsageError
 from dagbook.fingerprint.code import reach
 from dagbook.graph.node import parameters_of
 
@@ -186,7 +186,7 @@ def _unwrapped(errand: Errand, answer: tuple[Any, ...], buffers: Buffers) -> Bro
     if kind == RAISED:
         raise unpack(answer[1])
     if kind == UNSENDABLE:
-        raise UnstorableError(
+        raise UnreturnableError(
             f"the result of {errand.node} cannot be sent back from its process: {answer[1]}. Return something that "
             f"can be pickled, or {OUT}"
         )
@@ -194,7 +194,7 @@ def _unwrapped(errand: Errand, answer: tuple[Any, ...], buffers: Buffers) -> Bro
     try:
         return Brought(pickle.loads(answer[1], buffers=buffers), answer[2])
     except Exception as error:  # the code of the value's own class ran
-        raise UnstorableError(
+        raise UnreturnableError(
             f"the result of {errand.node} came back from its process, and cannot be loaded here "
             f"({type(error).__name__}: {error}). Return something that can be pickled, or {OUT}"
         ) from error

@@ -55,7 +55,8 @@ class Task:
 class Outcome:
     """What became of a task. Exactly one of ``value``, ``splice``, ``error``, ``lost`` is meant.
 
-    ``changed`` are the parameters whose values were changed in place while the node ran.
+    ``changed`` are the parameters whose values were changed in place while the node ran. ``returned`` says whether the
+    function has returned, whatever was found out about its value after that.
     """
 
     value: object = None
@@ -67,6 +68,7 @@ class Outcome:
     error: BaseException | None = None
     lost: Result | None = None
     changed: tuple[str, ...] = ()
+    returned: bool = False
     files: tuple[tuple[str, Digest], ...] = ()
     shown: tuple[Mapping[str, Any], ...] = ()
     summary: Summary = NO_SUMMARY
@@ -143,6 +145,7 @@ def _call(
         with recording() as read, capture(task.name) as shown, seeded(task.seed) if task.seed else _AS_IS:
             value = task.node.fn(*positional, **keywords)
             outcome.value = finish_coroutine(value, loop) if type(value) is CoroutineType else value
+            outcome.returned = True
     finally:
         outcome.shown = tuple(shown)
     outcome.files = read.digests()
@@ -156,6 +159,7 @@ def _call_apart(
     try:
         with capture(task.name) as shown:
             brought = apart(Errand(task.name, task.node.fn, positional, keywords, task.seed))
+            outcome.returned = True
     finally:
         outcome.shown = tuple(shown)
     outcome.value, outcome.files = brought.value, brought.files

@@ -14,16 +14,17 @@ import contextvars
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Any, Protocol
 
 from dagbook.engine.events import NO_NODE, Kind, Log
 from dagbook.engine.interrupts import serves
 from dagbook.engine.options import RunOptions
-from dagbook.engine.ports import Backend, Clock, Journal, Publisher, Record
-from dagbook.engine.scheduler import Place, Scheduler, State
+from dagbook.engine.ports import Record
+from dagbook.engine.scheduler import Scheduler
+from dagbook.engine.states import Place, State
+from dagbook.engine.work import Environment, Job, Work
 from dagbook.errors import RunPaused, StoreError
 
 GRACE = 0.4
@@ -31,6 +32,9 @@ GRACE = 0.4
 
 GATHER = 0.01
 """Seconds between two commits to a durable journal: what happens meanwhile is written together."""
+
+BEAT = 5.0
+"""Seconds between two signs of life of a durable run, for whoever cannot see its process."""
 
 MOST = 64
 """How many ready nodes a lane takes at once, at most: far fewer than there are for all lanes."""
@@ -40,127 +44,6 @@ TURN = 0.002
 
 GLANCE = 0.05
 """Seconds between two looks at an event that only others can set, while nothing else happens."""
-
-
-class Job:
-    """Nodes that one lane runs one after another, without asking in between.
-
-    ``ends`` grows by the time at which each has ended; ``seen`` of them are in the log. ``error`` is what the node
-    after those raised. Once ``halt`` is not empty, the lane stops after the node that it is at, and so it does after
-    ``limit``. A ``dead`` job is one that nobody waits for any more; ``abort`` ends its call where that can be done, and
-    the lane ``returns``.
-    """
-
-    __slots__ = (
-        "abort",
-        "began",
-        "dead",
-        "deadline",
-        "ends",
-        "error",
-        "halt",
-        "lane",
-        "limit",
-        "nodes",
-        "outcome",
-        "place",
-        "returns",
-        "seen",
-        "task",
-    )
-
-    def __init__(self, nodes: Sequence[int], place: int, lane: int, began: float) -> None:
-        self.nodes = nodes
-        self.place = place
-        self.lane = lane
-        self.began = began
-        self.ends: list[float] = []
-        self.seen = 0
-        self.halt: list[None] = []
-        self.error: BaseException | None = None
-        self.outcome: Any = None
-        self.task: Any = None  # of a coroutine
-        self.deadline = inf
-        self.limit = inf
-        self.abort: Callable[[], None] | None = None
-        self.dead = False
-        self.returns = False
-
-    @property
-    def current(self) -> int:
-        """The node that the lane is at, as far as the log knows."""
-        return self.nodes[self.seen]
-
-    def started(self, abort: Callable[[], None] | None) -> None:
-        """From here on the call can be ended by ``abort``; with None it cannot any more."""
-        self.abort = abort
-        if abort is not None and self.dead:
-            abort()
-
-
-class Work(Protocol):
-    """What the nodes of a run are, and what becomes of their values."""
-
-    def check(self, i: int) -> object:
-        """What is to be done with a node whose inputs are settled. Called without the lock, on any thread."""
-        ...
-
-    def answer(self, i: int, verdict: Any) -> None:
-        """Tell the scheduler what :meth:`check` found. Under the lock, like all that follows but :meth:`perform`."""
-        ...
-
-    def join(self, i: int) -> None:
-        """The children of an expanded node have all ended well: put their values together."""
-        ...
-
-    def perform(self, job: Job) -> None:
-        """Run the job's nodes, on the thread of its lane, and note in it what happened. Never raises."""
-        ...
-
-    async def perform_async(self, job: Job) -> None:
-        """The same for a coroutine function, in the caller's event loop."""
-        ...
-
-    def report(self, job: Job) -> None:
-        """Tell the scheduler what became of a job."""
-        ...
-
-    def retries(self, i: int) -> tuple[int, float]:
-        """How many further attempts a node has, and the seconds to wait before the first of them."""
-        ...
-
-    def timeout(self, i: int) -> float | None:
-        """How many seconds a node may take."""
-        ...
-
-    def value(self, i: int) -> object:
-        """The value of a node that has one."""
-        ...
-
-    def describe(self, error: BaseException) -> dict[str, Any]:
-        """An exception as plain data."""
-        ...
-
-    def told(self, start: int, stop: int) -> Sequence[Record]:
-        """These events are about to be committed: what is to be recorded with them."""
-        ...
-
-
-@dataclass(slots=True)
-class Environment:
-    """What a driver works with; the session puts it together. ``inline`` is the caller's own thread."""
-
-    journal: Journal
-    clock: Clock
-    inline: Backend
-    workers: Backend
-    publish: Publisher
-    durable: bool = False
-    watched: bool = True
-    """Whether somebody wants to hear of each event as it comes; else they are told at the end."""
-
-    stretches: bool = False
-    """Whether a lane may run several nodes before it says so."""
 
 
 class Driver:
@@ -200,6 +83,7 @@ class Driver:
         self._rests: dict[int, float] = {}  # when a node is to be tried again
         self._deadline = inf if options.timeout is None else self.began + options.timeout
         self._give_up = inf
+        self._next_beat = self.began + BEAT if env.durable else inf
         self._asked = False  # an interrupt was heard
         self._over = False
         self._committed = 0
@@ -577,6 +461,7 @@ class Driver:
                     over = self._over
                     news = self._news()
                 self._commit(news)
+                self._beat()
             except BaseException as error:  # a defect of ours must reach the caller, not vanish with the thread
                 self._broken(None, error)
                 self._abandon_all()
@@ -585,7 +470,7 @@ class Driver:
 
     def _patience(self) -> float | None:
         with self._lock:
-            times = [self._deadline, self._give_up, *self._rests.values()]
+            times = [self._deadline, self._give_up, self._next_beat, *self._rests.values()]
             times += [job.deadline for job in (*self._jobs.values(), *self._loose)]
             if self.options.cancel_event is not None and not self.scheduler.cancelling:
                 times.append(self.env.clock.monotonic() + GLANCE)
@@ -671,6 +556,15 @@ class Driver:
         except StoreError as error:
             self._unrecorded(error)
         self.env.publish(self.log, start, stop)
+
+    def _beat(self) -> None:
+        """Have the journal say that this process lives, now and then."""
+        now = self.env.clock.monotonic()
+        if now < self._next_beat:
+            return
+        self._next_beat = now + BEAT
+        with suppress(StoreError):  # the next commit will say so, if it cannot be written
+            self.env.journal.beat(self.number, self.env.clock.wall())
 
     def _finalize(self) -> None:
         self.log.add(Kind.RUN_FINISHED, NO_NODE, self._time(), {"status": self.ending})

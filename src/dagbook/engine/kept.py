@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagbook.engine.branches import Branches
 from dagbook.engine.call import Capture, Outcome, Task, perform
+from dagbook.engine.effects import Effects, repeatable
 from dagbook.engine.events import NO_NODE, Kind, Log
 from dagbook.engine.failures import describe_error
 from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Decider, Plan
-from dagbook.engine.ports import Record, Remote, Store
+from dagbook.engine.ports import Journal, Record, Remote, Store
 from dagbook.engine.result import Result
-from dagbook.engine.scheduler import Place
+from dagbook.engine.states import Place
 from dagbook.engine.story import Story
 from dagbook.engine.versions import Results
+from dagbook.errors import RunError
 from dagbook.fingerprint.key import Key
 from dagbook.fingerprint.parts import Digest, known
 from dagbook.fingerprint.value import fingerprint
@@ -25,17 +27,30 @@ from dagbook.graph.compose import ELEMENT, PerBranch, child_name
 from dagbook.graph.node import Node
 
 if TYPE_CHECKING:
-    from dagbook.engine.driver import Driver, Job
+    from dagbook.engine.driver import Driver
+    from dagbook.engine.work import Job
 
 _TOLD = frozenset({Kind.NODE_SKIPPED, Kind.NODE_CANCELLED, Kind.NODE_FAILED, Kind.NODE_TIMED_OUT})
 
 
+class Standing(NamedTuple):
+    """What a run leaves when every node has a result: the next one may look at a few nodes only.
+
+    ``restless`` are the nodes whose results may be out of date though no code and no value of a node has changed.
+    """
+
+    decider: Decider
+    results: Results
+    restless: frozenset[int]
+
+
 class Verdict(NamedTuple):
-    """What :meth:`Kept.check` found: the key, and the result that is stored under it."""
+    """What :meth:`Kept.check` found: the key, the result that is stored under it, and why the node must not run."""
 
     key: Key
     forced: bool
     found: Result | None
+    refusal: RunError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +112,25 @@ class Kept:
         number: int,
         *,
         store: Store,
+        journal: Journal,
         capture: Capture,
         is_ours: Callable[[str], str],
         wall: Callable[[], float],
         options: RunOptions,
         remote: Remote,
         sequential: bool,
-        before: Results | None = None,
+        before: Standing | None = None,
     ) -> None:
         self.plan = plan
         self.decider = decider
         self.log = log
         self.number = number
-        self.results = Results(plan.results()) if before is None else before.after()
+        self.results = Results(plan.results()) if before is None else before.results.after()
+        self._before = before
         self.from_store: set[int] = set()
         self.stories: dict[str, Story] = {}
         self.lost: list[Result] = []
+        self.called: set[str] = set()  # nodes of the graph whose effects were called
         self.driver: Driver
         self._store = store
         self._capture = capture
@@ -122,6 +140,9 @@ class Kept:
         self._remote = remote
         self._sequential = sequential
         self._forced = frozenset(plan.steps[i].name for i in plan.pending if plan.steps[i].verdict == "forced")
+        consented = decider.asked.confirmed
+        self._effects = Effects(journal, number, self._forced if consented is None else consented, wall)
+        self._final: set[int] = set()  # nodes with effects that are not to be tried again
         self._records: list[Record] = []
         self._tasks: dict[int, tuple[Task, Key]] = {}
         self._branches: dict[int, Branches] = {}
@@ -144,6 +165,15 @@ class Kept:
                 self.decider.shelf.put(step.name, step.result)
                 self.log.add(Kind.NODE_REUSED, i, 0.0)
 
+    def standing(self) -> Standing:
+        """What this run leaves; every node must have a result."""
+        decider, results = self.decider, self.results
+        looked_at = self.plan.steps if self._before is not None else range(len(self.plan.topology))
+        restless = {i for i in looked_at if decider.restless(i, results[i].record)}
+        if self._before is not None:
+            restless |= self._before.restless.difference(looked_at)
+        return Standing(decider, results, frozenset(restless))
+
     def _note_origin(self, i: int, result: Result) -> None:
         if result.stored:
             self.from_store.add(i)
@@ -165,6 +195,18 @@ class Kept:
         inner = self._inner.get(i)
         return i if inner is None or inner.base is not None or inner.outer is not None else inner.k
 
+    def _family(self, i: int) -> str:
+        """The node of the graph that a child belongs to, or the node itself."""
+        inner = self._inner.get(i)
+        return self.log.names[i] if inner is None else inner.family
+
+    def _has_effect(self, i: int) -> bool:
+        """Whether the call of a node has effects; what is mapped makes no call itself."""
+        inner = self._inner.get(i)
+        topology, k = (self.plan.topology, i) if inner is None else (inner.decider.topology, inner.k)
+        options, child = topology.nodes[k].options, inner is not None and inner.base is None
+        return options.effect and (child or not options.each)
+
     # -- deciding
 
     def check(self, i: int) -> Verdict:
@@ -172,12 +214,15 @@ class Kept:
         inner = self._inner.get(i)
         key = self.decider.key(i, self._digest) if inner is None else inner.key(self._digest)
         name = self.log.names[i]
-        forced = (name if inner is None else inner.family) in self._forced
-        return Verdict(key, forced, None if forced else self.decider.find(name, key))
+        forced = self._family(i) in self._forced
+        found = None if forced else self.decider.find(name, key)
+        if found is not None or not self._has_effect(i):
+            return Verdict(key, forced, found)
+        return Verdict(key, forced, None, self._effects.against(name, self._family(i), key, self.decider.done(key)))
 
     def answer(self, i: int, verdict: Verdict) -> None:
         """The node is reused, cut off, left out, or to run."""
-        key, forced, found = verdict
+        key, forced, found, refusal = verdict
         name, scheduler = self.log.names[i], self.driver.scheduler
         story = self._story(name)
         previous = self.decider.previous(name)
@@ -185,7 +230,7 @@ class Kept:
         story.looked_up(previous, key, self.decider.file_changes(previous) if same and previous else ())
         story.forced = forced
         if found is None:
-            self._not_found(i, name, key)
+            self._not_found(i, name, key, refusal)
             return
         self.results[i] = found
         self._note_origin(i, found)
@@ -198,11 +243,15 @@ class Kept:
             story.how = Kind.NODE_REUSED
             scheduler.reuse(i)
 
-    def _not_found(self, i: int, name: str, key: Key) -> None:
+    def _not_found(self, i: int, name: str, key: Key, refusal: RunError | None) -> None:
         inner = self._inner.get(i)
-        reason = self.decider.asked.leave_out.get(name if inner is None else inner.family)
+        reason = self.decider.asked.leave_out.get(self._family(i))
         if reason is not None:
             self.driver.scheduler.leave_out(i, reason)
+            return
+        if refusal is not None:
+            self._final.add(i)
+            self.driver.failed(i, refusal)
             return
         self._tasks[i] = (self._task(i) if inner is None else self._inner_task(i, inner), key)
         self.driver.scheduler.enqueue(i)
@@ -249,8 +298,18 @@ class Kept:
 
     def perform(self, job: Job) -> None:
         """Run the job's node."""
-        task, apart = self._tasks[job.nodes[0]][0], partial(self._remote, started=job.started)
-        job.outcome = perform(task, self._store, self._capture, apart, self._options.loop)
+        i = job.nodes[0]
+        task, key = self._tasks[i]
+        apart = partial(self._remote, started=job.started)
+        call = partial(perform, task, self._store, self._capture, apart, self._options.loop)
+        if not self._has_effect(i):
+            job.outcome = call()
+            return
+        self.called.add(self._family(i))
+        task.alone = True  # it cannot be tried again because another node has changed its inputs
+        job.outcome = self._effects.perform(task.name, self._family(i), key, call)
+        if not repeatable(job.outcome):
+            self._final.add(i)
 
     async def perform_async(self, job: Job) -> None:
         raise NotImplementedError("coroutine functions of a run that keeps results are awaited on a worker's thread")
@@ -261,9 +320,12 @@ class Kept:
 
     def retries(self, i: int) -> tuple[int, float]:
         """How many further attempts a node has, and how long it rests before the first."""
+        if i in self._final:
+            return 0, 0.0
         task = self._tasks[i][0]
         options = task.node.options
-        return max(options.retries, self._options.retries) + task.alone, getattr(options, "backoff", 0.0)
+        again = task.alone and not options.effect
+        return max(options.retries, self._options.retries) + again, getattr(options, "backoff", 0.0)
 
     def value(self, i: int) -> object:
         """The value of a node that has a result."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dagbook.engine.driver import Driver
 from dagbook.engine.events import Kind
-from dagbook.engine.kept import Kept
+from dagbook.engine.kept import Kept, Standing
 from dagbook.engine.ports import InlineLane
 from dagbook.engine.result import Result
 from dagbook.engine.run import Drained, Run
-from dagbook.engine.scheduler import GOOD, State
+from dagbook.engine.states import GOOD, State
 from dagbook.engine.story import Story
 from dagbook.errors import NodeFailed, RunCancelled
 from dagbook.graph.node import Node
 
 if TYPE_CHECKING:
-    from dagbook.engine.plan import Decider, Plan
-    from dagbook.engine.versions import Results
+    from dagbook.engine.plan import Plan
 
 SUCCEEDED = frozenset({Kind.NODE_RAN, Kind.NODE_REUSED, Kind.NODE_CUT_OFF})
 
@@ -58,16 +57,23 @@ class KeptRun(Run):
         return self._work.stories
 
     @property
-    def standing(self) -> tuple[Decider, Results] | None:
-        """What the next update can stand on: when every node of the graph has a result."""
-        everything = self._untouched + len(self._work.plan.steps) == len(self.topology)
-        complete = everything and self.driver.ending == "done" and not self.lost
-        return (self._work.decider, self._work.results) if complete else None
+    def standing(self) -> Standing | None:
+        """What the next update can stand on: when every node of the graph has a result that its key led to."""
+        work = self._work
+        everything = self._untouched + len(work.plan.steps) == len(self.topology)
+        if not everything or self.driver.ending != "done" or self.lost or work.decider.asked:
+            return None
+        return work.standing()
 
     @property
     def lost(self) -> Sequence[Result]:
         """Results whose stored values turned out to be damaged or gone."""
         return self._work.lost
+
+    @property
+    def called(self) -> Collection[str]:
+        """The nodes with effects that were called: whoever runs the rest once more does not force these again."""
+        return self._work.called
 
     def named(self, *kinds: Kind) -> list[str]:
         """The nodes whose last event is one of ``kinds``, in the order of the graph."""

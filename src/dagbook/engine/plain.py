@@ -20,15 +20,16 @@ from dagbook.engine.failures import describe_error
 from dagbook.engine.interrupts import catches
 from dagbook.engine.options import RunOptions
 from dagbook.engine.ports import Errand, Record, Remote
-from dagbook.engine.scheduler import Place, State
+from dagbook.engine.states import ENDED, Place, State
 from dagbook.errors import DagbookError, GraphError
 from dagbook.graph.compose import Growth
-from dagbook.graph.node import NodeOptions, Parameter
+from dagbook.graph.node import NodeOptions, Parameter, parameters_of
 from dagbook.graph.tasks import Function, functions_of, given_options, required, takes_nothing
 from dagbook.graph.topology import Topology
 
 if TYPE_CHECKING:
-    from dagbook.engine.driver import Driver, Job
+    from dagbook.engine.driver import Driver
+    from dagbook.engine.work import Job
 
 Gather = int | Callable[[list[Any]], tuple[Any, ...]] | None
 """Where a node's arguments come from: nowhere, one value, or several of the list of all values."""
@@ -246,6 +247,8 @@ class Plain:
                     f"the expansion of {log.names[i]!r} changes {name!r}, which has already been started. Only nodes "
                     "that wait can be removed, or get more inputs."
                 )
+        for name in growth.remove:
+            self._check_nobody_takes(name, index, growth)
         wanted = [
             () if takes_nothing(new.fn) else required(new.name, new.fn, new.needs.__contains__) for new in growth.add
         ]
@@ -266,6 +269,19 @@ class Plain:
         scheduler.grow(i, names, needs, [[index[r] for r in new.needed_by] for new in growth.add])
         for name in growth.remove:
             scheduler.remove(index.pop(name), f"removed by the expansion of {log.names[i]}")
+
+    def _check_nobody_takes(self, name: str, index: Mapping[str, int], growth: Growth) -> None:
+        """Raise GraphError when a node that stays gets the value of one that is to be removed."""
+        scheduler, names = self.driver.scheduler, self.log.names
+        for s in scheduler.succs(index[name]) if name in index else ():
+            fn = self._functions[s]
+            if names[s] in growth.remove or scheduler.state(s) in ENDED or takes_nothing(fn):
+                continue
+            if any(p.name == name and not p.optional for p in parameters_of(fn)):
+                raise GraphError(
+                    f"{name!r} cannot be removed: the task of {names[s]!r} takes its value. Remove both, or have the "
+                    "task do without it."
+                )
 
     def _index(self) -> dict[str, int]:
         if not self._names:

@@ -17,7 +17,7 @@ from dagbook.errors import RefusedError
 from dagbook.fingerprint.code import Reach, reach
 from dagbook.fingerprint.files import digests, expand
 from dagbook.fingerprint.key import Change, Key, Stem, difference, make_key
-from dagbook.fingerprint.parts import Digest
+from dagbook.fingerprint.parts import Digest, known
 from dagbook.fingerprint.value import fingerprint
 from dagbook.graph.compose import child_name
 from dagbook.graph.node import Node
@@ -57,12 +57,18 @@ class Asked:
     """What a run is told about some nodes, by name, beside what is known of them.
 
     ``given`` results stand, whatever their keys. ``recorded`` ones are looked at first, and stand when their keys fit.
-    Nodes in ``leave_out`` are not to run, with the reason: a stored result serves, else they are skipped.
+    Nodes in ``leave_out`` are not to run, with the reason: a stored result serves, else they are skipped. Nodes with
+    effects in ``confirmed`` may be called again though nobody knows what came of an earlier call; None: those that are
+    forced.
     """
 
     given: Mapping[str, Result] = field(default_factory=dict)
     recorded: Mapping[str, Result] = field(default_factory=dict)
     leave_out: Mapping[str, str] = field(default_factory=dict)
+    confirmed: frozenset[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.given or self.recorded or self.leave_out or self.confirmed is not None)
 
     def without(self, names: Sequence[str]) -> Asked:
         """The same, but for the results of these nodes: their values are gone."""
@@ -70,6 +76,7 @@ class Asked:
             {name: result for name, result in self.given.items() if name not in names},
             {name: result for name, result in self.recorded.items() if name not in names},
             self.leave_out,
+            self.confirmed,
         )
 
 
@@ -103,7 +110,7 @@ class Decider:
         seed: int = 0,
         asked: Asked | None = None,
     ) -> None:
-        self.asked = asked or Asked()
+        self.asked = asked if asked is not None else Asked()
         self.topology = topology
         self.parameters = parameters
         self.shelf = shelf
@@ -125,6 +132,39 @@ class Decider:
             node = self.topology.nodes[i]
             found = self._reach[i] = reach(node.fn, place=self._locate) if self._locate else reach(node.fn)
         return found
+
+    def look_again(self, nodes: Iterable[int]) -> None:
+        """What was found of files, and of the code of these nodes, was true then: it may be otherwise now."""
+        self._file_state.clear()
+        for i in nodes:
+            self._reach.pop(i, None)
+
+    def moved(self) -> list[int]:
+        """The nodes whose code reaches something else than when it was last looked at."""
+        nodes, place = self.topology.nodes, self._locate
+        if place is None:
+            found = [i for i, known in self._reach.items() if reach(nodes[i].fn) is not known]
+        else:
+            found = [i for i, known in self._reach.items() if reach(nodes[i].fn, place=place) is not known]
+        for i in found:
+            del self._reach[i]
+        return found
+
+    def restless(self, i: int, record: Record) -> bool:
+        """Whether a node's result may be out of date though no code and no value of a node has changed."""
+        form = self._forms.get(i)  # there is none where files are watched
+        return bool(record.files) or not known(record.key) or form is None or bool(form.parameters)
+
+    def rebound(self, topology: Topology, changed: Iterable[int]) -> Decider:
+        """A decider for the same graph, some of whose functions are others; what it knows of the rest, it keeps."""
+        decider = Decider(
+            topology, self.parameters, self.shelf, self._store, self._journal, self._locate, self._seed, self.asked
+        )
+        decider._reach, decider._forms = dict(self._reach), dict(self._forms)
+        for i in changed:
+            decider._reach.pop(i, None)
+            decider._forms.pop(i, None)
+        return decider
 
     def pinned(self, i: int) -> bool:
         """Whether the node must run on the cell's own thread."""
@@ -234,6 +274,10 @@ class Decider:
             if result is not None:
                 return result
         return None
+
+    def done(self, key: Key) -> Record | None:
+        """The record of a call with this key, even when its value is gone; none whose files have changed since."""
+        return next((record for record in self._journal.find(key.digest) if self._files_same(record)), None)
 
     def _usable(self, result: Result) -> bool:
         if not self._files_same(result.record):
@@ -408,10 +452,14 @@ def _step(decider: Decider, i: int, waiting: int | None, values: Mapping[int, Di
     return Step(name, "stale" if changes else "maybe", changes, seconds=seconds)
 
 
-def partial_plan(decider: Decider, changed: Sequence[int]) -> Plan:
-    """The plan of running ``changed`` again, and whatever lies below them if their values change. Looks at no other."""
-    topology = decider.topology
-    forced, names = set(changed), topology.names
-    cone = topology.downstream(changed)
+def partial_plan(decider: Decider, forced: Iterable[int], doubtful: Iterable[int] = ()) -> Plan:
+    """The plan of running ``forced`` nodes again, and ``doubtful`` ones and all that lies below if their keys changed.
+
+    No other node is looked at: their results stand.
+    """
+    topology, forced = decider.topology, set(forced)
+    names = topology.names
+    cone = topology.downstream({*forced, *doubtful})
+    decider.look_again(cone)
     steps = {i: Step(names[i], "forced" if i in forced else "maybe") for i in cone}
     return Plan(topology, steps, tuple(cone))

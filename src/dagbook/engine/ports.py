@@ -69,6 +69,19 @@ class Record:
     run: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A call with effects that was about to be made: of which node, in which run, when (since the epoch).
+
+    ``owner`` is the process whose run goes on and may be making the call now; "" when there is none.
+    """
+
+    node: str
+    run: int
+    time: float
+    owner: str = ""
+
+
 class Store(Protocol):
     """Values by content. Safe for several threads and processes."""
 
@@ -98,6 +111,28 @@ class Journal(Protocol):
 
     def finish(self, run: int, status: str, finished: float) -> None:
         """Note how a run ended."""
+        ...
+
+    def beat(self, run: int, now: float) -> None:
+        """Note that the process of a run lives: nobody else can see that from another machine."""
+        ...
+
+    def standing(self, run: int, node: str, key: Digest) -> Intent | None:
+        """The intent that speaks against a call with effects in this run: nobody knows what came of it.
+
+        It is of a node of this name in the same DAG, or of the same key.
+        """
+        ...
+
+    def intend(self, run: int, node: str, key: Digest, now: float, consent: bool) -> Intent | None:
+        """Make durable that a call with effects is about to be made; the commit of its record settles the intent.
+
+        Without ``consent``, when another intent stands against it, nothing is noted, and that one is returned.
+        """
+        ...
+
+    def withdraw(self, run: int, node: str) -> None:
+        """The call was not made, or has raised: it said itself what came of it."""
         ...
 
     def find(self, key: Digest) -> Sequence[Record]:

@@ -9,7 +9,7 @@ from dagbook.engine.driver import Driver
 from dagbook.engine.events import TERMINAL, Kind, Log
 from dagbook.engine.interrupts import passed_on
 from dagbook.engine.ports import InlineLane
-from dagbook.engine.scheduler import GOOD, State
+from dagbook.engine.states import GOOD, State
 from dagbook.errors import UsageError
 from dagbook.graph.topology import Topology
 

@@ -9,83 +9,39 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import IntEnum
-from heapq import heappop, heappush
 from typing import Any
 
 from dagbook.engine.events import NO_NODE, TERMINAL, Event, Kind, Log
-
-
-class State(IntEnum):
-    """Where a node stands in a run."""
-
-    ABSENT = 0
-    WAITING = 1  # for its inputs
-    SETTLED = 2  # its inputs are there; is there a result with its key?
-    READY = 3  # no: it is to run
-    RUNNING = 4
-    EXPANDED = 5  # it runs as its children
-    RAN = 6
-    REUSED = 7
-    CUT_OFF = 8
-    FAILED = 9
-    TIMED_OUT = 10
-    SKIPPED = 11
-    CANCELLED = 12
-
-
-class Place(IntEnum):
-    """Where a node has to run."""
-
-    CALLER = 0  # on the thread that waits for the run
-    WORKER = 1  # on any thread of the pool
-    LOOP = 2  # in the caller's event loop
-
-
-GOOD = frozenset({State.RAN, State.REUSED, State.CUT_OFF})
-ENDED = frozenset(s for s in State if s >= State.RAN)
-_NOT_STARTED = frozenset({State.WAITING, State.SETTLED, State.READY})
-
-# The same as plain numbers, for the columns.
-_ABSENT, _WAITING, _SETTLED, _READY, _RUNNING, _EXPANDED, _RAN, _REUSED, _CUT_OFF, _FAILED, _TIMED_OUT, _SKIPPED = map(
-    int, list(State)[:12]
+from dagbook.engine.ready import NO_DEMAND, Ready
+from dagbook.engine.states import (
+    ABSENT,
+    CANCELLED,
+    CHANGED,
+    CUT_OFF,
+    ENDED,
+    EQUAL,
+    EVENT_OF,
+    EXPANDED,
+    FAILED,
+    LANES,
+    LEGAL,
+    NOT_STARTED,
+    RAN,
+    RAN_EVENT,
+    READY,
+    REUSED,
+    RUNNING,
+    SETTLED,
+    SKIPPED,
+    STARTED_EVENT,
+    STATES,
+    TIMED_OUT,
+    WAITING,
+    WORDS,
+    Place,
+    Sparse,
+    State,
 )
-_CANCELLED = int(State.CANCELLED)
-_STARTED_EVENT, _RAN_EVENT = int(Kind.NODE_STARTED), int(Kind.NODE_RAN)
-
-_EVENT: Mapping[int, Kind] = {
-    _READY: Kind.NODE_QUEUED,
-    _RUNNING: Kind.NODE_STARTED,
-    _EXPANDED: Kind.NODE_EXPANDED,
-    _RAN: Kind.NODE_RAN,
-    _REUSED: Kind.NODE_REUSED,
-    _CUT_OFF: Kind.NODE_CUT_OFF,
-    _FAILED: Kind.NODE_FAILED,
-    _TIMED_OUT: Kind.NODE_TIMED_OUT,
-    _SKIPPED: Kind.NODE_SKIPPED,
-    _CANCELLED: Kind.NODE_CANCELLED,
-}
-_STOPPING = {_SKIPPED, _CANCELLED}
-_LEGAL: Mapping[int, frozenset[int]] = {
-    _WAITING: frozenset({_SETTLED, _READY, _RUNNING, *_STOPPING}),
-    _SETTLED: frozenset({_READY, _REUSED, _CUT_OFF, _FAILED, *_STOPPING}),
-    _READY: frozenset({_RUNNING, *_STOPPING}),
-    _RUNNING: frozenset({_READY, _EXPANDED, _RAN, _FAILED, _TIMED_OUT, *_STOPPING}),
-    _EXPANDED: frozenset({_RAN, _FAILED, *_STOPPING}),
-}
-_WORDS = {_TIMED_OUT: "timed out", _CANCELLED: "was cancelled", _SKIPPED: "was skipped"}
-
-NO_DEMAND: Mapping[str, float] = {}
-
-
-class _Sparse(dict[int, int]):
-    """A column of which only a few entries are not 0."""
-
-    def __missing__(self, i: int) -> int:
-        return 0
-
-    def extend(self, zeros: bytes) -> None:
-        """More entries, all 0: nothing to keep."""
 
 
 class Scheduler:
@@ -137,9 +93,8 @@ class Scheduler:
         self._fail_fast = fail_fast
         self._rank = rank
         self._place = place
-        self._demand = demand
         self._alone = alone
-        self._free = dict(capacities)
+        self._ready = Ready(demand, capacities)
         self._stopped = ""  # why nothing is started any more: the first failure, when the run is to stop at it
         self._failures: dict[int, int] = {}
         self._lanes: dict[int, int] = {}
@@ -149,19 +104,17 @@ class Scheduler:
         self._more_preds: dict[int, list[int]] = {}  # edges that came while the run went on
         self._more_succs: dict[int, list[int]] = {}
         self._settled: deque[int] = deque()
-        self._ready: tuple[list[tuple[float, int]], ...] = ([], [], [])
-        self._parked: list[tuple[int, tuple[float, int]]] = []  # ready, but what they demand is taken
         self._left = len(pending)
         self._order = pending
         self._next = 0  # the position of the next node, when they run in order
         self._gaps = False  # whether some of the order will not run
         self._wait: dict[int, int] | list[int] = {}
         whole = len(pending) == len(preds)
-        self._state: bytearray | _Sparse
+        self._state: bytearray | Sparse
         if whole:
-            self._state = bytearray((_WAITING,)) * len(preds)
+            self._state = bytearray((WAITING,)) * len(preds)
         else:
-            self._state = _Sparse(dict.fromkeys(pending, _WAITING))
+            self._state = Sparse(dict.fromkeys(pending, WAITING))
         if not self._in_order:
             self._count(pending, whole)
 
@@ -175,7 +128,7 @@ class Scheduler:
                     self._settle(i)
             return
         for i in pending:
-            count = sum(state[p] != _ABSENT for p in preds[i])
+            count = sum(state[p] != ABSENT for p in preds[i])
             self._wait[i] = count
             if not count:
                 self._settle(i)
@@ -194,7 +147,7 @@ class Scheduler:
 
     def state(self, i: int) -> State:
         """Where node ``i`` stands; ABSENT when it has no part in this run."""
-        return State(self._state[i])
+        return STATES[self._state[i]]
 
     def parent(self, i: int) -> int | None:
         """The expanded node that ``i`` is a child of."""
@@ -214,11 +167,19 @@ class Scheduler:
         more = self._more_preds.get(i)
         return [*base, *more] if more else base
 
+    def succs(self, i: int) -> Sequence[int]:
+        """What needs a node, by edges that came later too."""
+        base = self._succs[i] if i < len(self._succs) else ()
+        if not self._more_succs:
+            return base
+        more = self._more_succs.get(i)
+        return [*base, *more] if more else base
+
     def checks(self) -> list[int]:
         """Nodes whose inputs are settled since the last call: answer each."""
         if self.paused or not self._settled:
             return []
-        taken = [i for i in dict.fromkeys(self._settled) if self._state[i] == _SETTLED]
+        taken = [i for i in dict.fromkeys(self._settled) if self._state[i] == SETTLED]
         self._settled.clear()
         return taken
 
@@ -226,20 +187,20 @@ class Scheduler:
         """Whether a node could be started there now."""
         if self.paused or self.cancelling:
             return False
-        return self._take_in_order() is not None if self._in_order else bool(self._ready[place])
+        return self._take_in_order() is not None if self._in_order else self._ready.waiting(place)
 
     def ready_count(self, place: int = Place.WORKER) -> int:
         """About how many nodes could be started there now; never less than there are."""
-        return 1 if self._in_order else len(self._ready[place])
+        return 1 if self._in_order else self._ready.count(place)
 
     def take(self, place: int = Place.WORKER, lane: int = 0) -> int | None:
         """The most urgent node to start there now; it is RUNNING from here on. None when there is none."""
         if self.paused or self.cancelling:
             return None
-        i = self._take_in_order() if self._in_order else self._take_ready(place)
+        i = self._take_in_order() if self._in_order else self._ready.take(place, self._startable)
         if i is None:
             return None
-        self._move(i, _RUNNING, LANES[lane] if lane else None)
+        self._move(i, RUNNING, LANES[lane] if lane else None)
         self.running.add(i)
         if lane:
             self._lanes[i] = lane
@@ -249,32 +210,15 @@ class Scheduler:
         order, state = self._order, self._state
         while self._next < len(order):
             i = order[self._next]
-            if state[i] == _WAITING or (state[i] == _READY and i not in self.resting):
+            if state[i] == WAITING or (state[i] == READY and i not in self.resting):
                 return i
-            if state[i] in (_READY, _RUNNING):
+            if state[i] in (READY, RUNNING):
                 return None  # it is to be tried again, in a while
             self._next += 1
         return None
 
-    def _take_ready(self, place: int) -> int | None:
-        heap, demand = self._ready[place], self._demand
-        while heap:
-            entry = heappop(heap)
-            i = entry[1]
-            if self._state[i] != _READY or i in self.resting or i in self.claimed:
-                continue
-            if demand is None or self._reserve(demand(i)):
-                return i
-            self._parked.append((place, entry))
-        return None
-
-    def _reserve(self, wanted: Mapping[str, float]) -> bool:
-        free = self._free
-        if any(free.get(name, 0.0) < amount for name, amount in wanted.items()):
-            return False
-        for name, amount in wanted.items():
-            free[name] -= amount
-        return True
+    def _startable(self, i: int) -> bool:
+        return self._state[i] == READY and i not in self.resting and i not in self.claimed
 
     def stretch(self, i: int, most: int = 1) -> Sequence[int]:
         """``i``, which was just taken, and the nodes that may follow it on its lane without anybody being asked.
@@ -289,9 +233,9 @@ class Scheduler:
             state, rest = self._state, self._order[self._next :]
             if self._alone is not None:
                 return (i,)
-            return [i, *(j for j in rest[1:] if state[j] == _WAITING)] if self._gaps else rest
+            return [i, *(j for j in rest[1:] if state[j] == WAITING)] if self._gaps else rest
         place = self._place
-        if self._demand is not None or callable(place):
+        if self._ready.shared or callable(place):
             return (i,)
         chain = self._chain(i)
         return [i, *self._claim(place, most - 1)] if len(chain) == 1 and most > 1 else chain
@@ -301,22 +245,14 @@ class Scheduler:
         if self._more_preds or self._more_succs or self._alone is not None:
             return chain
         preds, succs, state = self._preds, self._succs, self._state
-        while len(below := succs[i]) == 1 and len(preds[i := below[0]]) == 1 and state[i] == _WAITING:
+        while len(below := succs[i]) == 1 and len(preds[i := below[0]]) == 1 and state[i] == WAITING:
             chain.append(i)
         return chain
 
     def _claim(self, place: int, most: int) -> list[int]:
         """Ready nodes that a lane will run after the one it has; nobody else gets them until they are put back."""
-        heap = self._ready[place]
-        claimed: list[int] = []
-        while heap and len(claimed) < most:
-            i = heap[0][1]
-            if self._state[i] == _READY and i not in self.resting and i not in self.claimed:
-                if self._alone is not None and self._alone(i):
-                    break
-                claimed.append(i)
-                self.claimed.add(i)
-            heappop(heap)
+        claimed = self._ready.claim(place, most, self._startable, self._alone)
+        self.claimed.update(claimed)
         return claimed
 
     def put_back(self, nodes: Sequence[int]) -> None:
@@ -330,15 +266,15 @@ class Scheduler:
 
     def reuse(self, i: int) -> None:
         """There is a result with this key."""
-        self._end(i, _REUSED)
+        self._end(i, REUSED)
 
     def cut_off(self, i: int) -> None:
         """The key is what it was, though something above ran again."""
-        self._end(i, _CUT_OFF)
+        self._end(i, CUT_OFF)
 
     def enqueue(self, i: int) -> None:
         """There is none: the node is to run."""
-        self._move(i, _READY)
+        self._move(i, READY)
         self._push(i)
 
     def skip(self, i: int, reason: str) -> None:
@@ -346,12 +282,12 @@ class Scheduler:
 
         What needs it loses this input, and is checked when its others are there.
         """
-        self._end(i, _SKIPPED, {"reason": reason})
+        self._end(i, SKIPPED, {"reason": reason})
         self._release(i)
 
     def leave_out(self, i: int, reason: str) -> None:
         """The node is not to run, and neither is what needs it."""
-        self._end(i, _SKIPPED, {"reason": reason})
+        self._end(i, SKIPPED, {"reason": reason})
         self._skip_below(i, f"{self.log.names[i]} was left out")
 
     # -- answers to a start
@@ -360,7 +296,7 @@ class Scheduler:
         """The node has a value; ``changed`` says whether it differs from the one before."""
         if not self._live(i, attempt):
             return False
-        self._end(i, _RAN, CHANGED if changed else EQUAL)
+        self._end(i, RAN, CHANGED if changed else EQUAL)
         return True
 
     def ran(self, nodes: Sequence[int], ends: Sequence[float], lane: int = 0) -> None:
@@ -372,10 +308,10 @@ class Scheduler:
         whole = False
         if isinstance(nodes, range) and isinstance(state, bytearray):
             whole = True
-            state[nodes.start : nodes.stop] = bytes((_RAN,)) * count
+            state[nodes.start : nodes.stop] = bytes((RAN,)) * count
         else:
             for i in nodes:
-                state[i] = _RAN
+                state[i] = RAN
         self._log_stretch(nodes, ends, lane)
         self._left -= count
         first, last = nodes[0], nodes[-1]
@@ -407,7 +343,7 @@ class Scheduler:
         times = array("d", bytes(8 * (2 * count - 1)))
         times[::2] = array("d", ends)
         times[1::2] = array("d", ends[:-1])
-        log.extend(bytes((_RAN_EVENT, _STARTED_EVENT)) * (count - 1) + bytes((_RAN_EVENT,)), columns, times)
+        log.extend(bytes((RAN_EVENT, STARTED_EVENT)) * (count - 1) + bytes((RAN_EVENT,)), columns, times)
         if lane:
             log.detail.update(dict.fromkeys(range(first + 1, len(log), 2), LANES[lane]))
 
@@ -415,7 +351,7 @@ class Scheduler:
         """A node of a stretch runs: it was started when the one before it ended."""
         self.claimed.discard(i)
         now, self.now = self.now, start
-        self._move(i, _RUNNING, LANES[lane] if lane else None)
+        self._move(i, RUNNING, LANES[lane] if lane else None)
         self.now = now
         self.running.add(i)
         if lane:
@@ -432,9 +368,9 @@ class Scheduler:
         self._failures[i] = attempt
         self._give_back(i)
         if self.cancelling:
-            self._end(i, _CANCELLED, {"reason": "the run was cancelled"})
+            self._end(i, CANCELLED, {"reason": "the run was cancelled"})
             return True
-        self._move(i, _READY)
+        self._move(i, READY)
         if rest:
             self.resting.add(i)
         else:
@@ -445,28 +381,28 @@ class Scheduler:
         """A node has rested long enough before it is tried again."""
         if i in self.resting:
             self.resting.discard(i)
-            if self._state[i] == _READY:
+            if self._state[i] == READY:
                 self._push(i)
 
     def fail(self, i: int, attempt: int, error: Mapping[str, Any]) -> bool:
         """The node failed: what needs it is skipped."""
-        if self._state[i] != _SETTLED and not self._live(i, attempt):
+        if self._state[i] != SETTLED and not self._live(i, attempt):
             return False
-        self._end(i, _FAILED, {"error": error})
+        self._end(i, FAILED, {"error": error})
         return True
 
     def time_out(self, i: int, attempt: int, seconds: float) -> bool:
         """The node took longer than it may: what needs it is skipped, and its late result is ignored."""
         if not self._live(i, attempt):
             return False
-        self._end(i, _TIMED_OUT, {"reason": f"took longer than {seconds:g} s"})
+        self._end(i, TIMED_OUT, {"reason": f"took longer than {seconds:g} s"})
         return True
 
     def abandon(self, i: int, reason: str = "interrupted") -> bool:
         """The run will not wait for this running node; its late result is ignored."""
-        if self._state[i] != _RUNNING:
+        if self._state[i] != RUNNING:
             return False
-        self._end(i, _CANCELLED, {"reason": reason})
+        self._end(i, CANCELLED, {"reason": reason})
         return True
 
     # -- a graph that grows
@@ -492,7 +428,7 @@ class Scheduler:
         self._lengthen(names)
         self.running.discard(i)
         self._give_back(i)
-        self._move(i, _EXPANDED, {"first": first, "count": len(children), "labels": list(labels)})
+        self._move(i, EXPANDED, {"first": first, "count": len(children), "labels": list(labels)})
         self._open[i] = len(children)
         for child in children:
             self._parent[child] = i
@@ -501,9 +437,9 @@ class Scheduler:
                 self._connect(child, [first + n for n in needs])
         for child in children:
             if self.cancelling:
-                self._end(child, _CANCELLED, {"reason": "the run was cancelled"})
+                self._end(child, CANCELLED, {"reason": "the run was cancelled"})
             elif self._stopped:
-                self._end(child, _SKIPPED, {"reason": self._stopped})
+                self._end(child, SKIPPED, {"reason": self._stopped})
             elif not self._wait[child]:
                 self._settle(child)
         return children
@@ -532,7 +468,7 @@ class Scheduler:
 
     def remove(self, i: int, reason: str) -> bool:
         """Take a node out that has not been started; False when it has been."""
-        if self._state[i] not in _NOT_STARTED:
+        if self._state[i] not in NOT_STARTED:
             return False
         self._need_counts()
         self.skip(i, reason)
@@ -540,17 +476,17 @@ class Scheduler:
 
     def _begin(self, i: int) -> None:
         """A node that came later takes its part, as things stand."""
-        if self._state[i] != _WAITING:
+        if self._state[i] != WAITING:
             return
-        bad_ends = (_FAILED, _TIMED_OUT, _CANCELLED) if self._checked else (_FAILED, _TIMED_OUT, _CANCELLED, _SKIPPED)
+        bad_ends = (FAILED, TIMED_OUT, CANCELLED) if self._checked else (FAILED, TIMED_OUT, CANCELLED, SKIPPED)
         bad = next((p for p in self.preds(i) if self._state[p] in bad_ends), None)
         if self.cancelling:
-            self._end(i, _CANCELLED, {"reason": "the run was cancelled"})
+            self._end(i, CANCELLED, {"reason": "the run was cancelled"})
         elif self._stopped:
-            self._end(i, _SKIPPED, {"reason": self._stopped})
+            self._end(i, SKIPPED, {"reason": self._stopped})
         elif bad is not None:
             cause = f"{self.log.names[bad]} {self._word(bad)}"
-            self._end(i, _SKIPPED, {"reason": cause})
+            self._end(i, SKIPPED, {"reason": cause})
             self._skip_below(i, cause)
         elif not self._wait[i]:
             self._settle(i)
@@ -562,7 +498,7 @@ class Scheduler:
         if isinstance(self._wait, list):
             self._wait.extend([0] * len(names))
         for child in range(first, first + len(names)):
-            self._state[child] = _WAITING
+            self._state[child] = WAITING
             self._wait[child] = 0
         self._left += len(names)
 
@@ -570,39 +506,38 @@ class Scheduler:
         self._more_preds.setdefault(i, []).extend(needs)
         for p in needs:
             self._more_succs.setdefault(p, []).append(i)
-            self._wait[i] += _ABSENT < self._state[p] < _RAN
+            self._wait[i] += ABSENT < self._state[p] < RAN
 
     def _unsettle(self, i: int) -> None:
         """A node that was about to be started gets another input first."""
-        if self._state[i] in (_SETTLED, _READY):
-            self._state[i] = _WAITING
+        if self._state[i] in (SETTLED, READY):
+            self._state[i] = WAITING
 
     def _need_counts(self) -> None:
         """The order does not hold any more: from here on, count what each node waits for."""
         if not self._in_order:
             return
         self._in_order = False
-        if self._demand is not None:
-            for i in self.running:
-                self._reserve(self._demand(i))
+        for i in self.running:
+            self._ready.reserve(i)
         state = self._state
-        self._wait = dict.fromkeys(self._order, 0) if isinstance(state, _Sparse) else [0] * len(state)
+        self._wait = dict.fromkeys(self._order, 0) if isinstance(state, Sparse) else [0] * len(state)
         for i in self._order[self._next :]:
-            if state[i] == _WAITING:
-                self._wait[i] = sum(_ABSENT < state[p] < _RAN for p in self._preds[i])
+            if state[i] == WAITING:
+                self._wait[i] = sum(ABSENT < state[p] < RAN for p in self._preds[i])
                 if not self._wait[i]:
                     self._settle(i)
-            elif state[i] == _READY and i not in self.resting:
+            elif state[i] == READY and i not in self.resting:
                 self._push(i)
 
     def joined(self) -> list[int]:
         """Expanded nodes whose children have all ended well: each is to be finished with their values."""
-        return [i for i, left in self._open.items() if not left and self._state[i] == _EXPANDED]
+        return [i for i, left in self._open.items() if not left and self._state[i] == EXPANDED]
 
     def join(self, i: int, changed: bool = True) -> None:
         """The values of an expanded node's children are put together."""
         del self._open[i]
-        self._end(i, _RAN, CHANGED if changed else EQUAL)
+        self._end(i, RAN, CHANGED if changed else EQUAL)
 
     # -- from outside
 
@@ -621,17 +556,17 @@ class Scheduler:
     def cancel(self, reason: str = "the run was cancelled") -> None:
         """Start nothing more, ever; what runs is allowed to end."""
         if self._halt():
-            for i in self._members(_NOT_STARTED):
-                self._end(i, _CANCELLED, {"reason": reason})
+            for i in self._members(NOT_STARTED):
+                self._end(i, CANCELLED, {"reason": reason})
 
     def expire(self, reason: str) -> None:
         """The time of the whole run is over: what runs timed out, what was never started is skipped."""
         self._halt()
         for i in list(self.running):
-            self._end(i, _TIMED_OUT, {"reason": reason})
-        for i in self._members(_NOT_STARTED):
-            if self._state[i] in _NOT_STARTED:
-                self._end(i, _SKIPPED, {"reason": reason})
+            self._end(i, TIMED_OUT, {"reason": reason})
+        for i in self._members(NOT_STARTED):
+            if self._state[i] in NOT_STARTED:
+                self._end(i, SKIPPED, {"reason": reason})
 
     def _halt(self) -> bool:
         if self.cancelling:
@@ -644,14 +579,14 @@ class Scheduler:
     # -- inside
 
     def _live(self, i: int, attempt: int) -> bool:
-        return self._state[i] == _RUNNING and self._failures.get(i, 0) + 1 == attempt
+        return self._state[i] == RUNNING and self._failures.get(i, 0) + 1 == attempt
 
     def _settle(self, i: int) -> None:
         if self._checked:
-            self._state[i] = _SETTLED
+            self._state[i] = SETTLED
             self._settled.append(i)
         else:
-            self._state[i] = _READY
+            self._state[i] = READY
             self._push(i)
 
     def _push(self, i: int) -> None:
@@ -659,12 +594,12 @@ class Scheduler:
             return
         place = self._place(i) if callable(self._place) else self._place
         rank = i if self._rank is None else self._rank(i)
-        heappush(self._ready[place], (rank, i))
+        self._ready.push(i, place, rank)
 
     def _move(self, i: int, state: int, detail: Mapping[str, Any] | None = None) -> None:
-        assert state in _LEGAL[self._state[i]], (i, State(self._state[i]), State(state))
+        assert state in LEGAL[self._state[i]], (i, State(self._state[i]), State(state))
         self._state[i] = state
-        self.log.add(_EVENT[state], i, self.now, detail)
+        self.log.add(EVENT_OF[state], i, self.now, detail)
 
     def _end(self, i: int, state: int, detail: Mapping[str, Any] | None = None) -> None:
         self._move(i, state, detail)
@@ -672,13 +607,13 @@ class Scheduler:
             self.running.discard(i)
             self._give_back(i)
         self._left -= 1
-        self._gaps = self._gaps or state >= _SKIPPED
+        self._gaps = self._gaps or state >= SKIPPED
         if self._parent and i in self._parent:
             self._child_ended(i, self._parent[i], state)
-        if state <= _CUT_OFF:
+        if state <= CUT_OFF:
             if not self._in_order:
                 self._release(i)
-        elif state != _SKIPPED and not self.cancelling:
+        elif state != SKIPPED and not self.cancelling:
             self._skip_below(i, f"{self.log.names[i]} {self._word(i)}")
             if self._fail_fast:
                 self._skip_all(i)
@@ -687,32 +622,20 @@ class Scheduler:
         """What a node took while it ran is free again."""
         if self._lanes:
             self._lanes.pop(i, None)
-        if self._demand is None or self._in_order:  # in order nothing was taken
-            return
-        for name, amount in self._demand(i).items():
-            self._free[name] += amount
-        parked, self._parked = self._parked, []
-        for place, entry in parked:
-            heappush(self._ready[place], entry)
+        if not self._in_order:  # in order nothing was taken
+            self._ready.give_back(i)
 
     def _release(self, i: int) -> None:
         wait, state = self._wait, self._state
-        for s in self._succ(i):
-            if state[s] == _WAITING:
+        for s in self.succs(i):
+            if state[s] == WAITING:
                 left = wait[s] = wait[s] - 1
                 if not left:
                     self._settle(s)
 
-    def _succ(self, i: int) -> Sequence[int]:
-        base = self._succs[i] if i < len(self._succs) else ()
-        if not self._more_succs:
-            return base
-        more = self._more_succs.get(i)
-        return [*base, *more] if more else base
-
     def _child_ended(self, child: int, parent: int, state: int) -> None:
         self._open[parent] -= 1
-        if state > _CUT_OFF:
+        if state > CUT_OFF:
             if parent not in self._broken and not self.cancelling:
                 self._skip_below(parent, f"{self.log.names[parent]} {self._word(child)}")
             self._broken.setdefault(parent, child)
@@ -721,34 +644,34 @@ class Scheduler:
             self._end_broken(parent, self._broken[parent])
 
     def _end_broken(self, parent: int, child: int) -> None:
-        if self._state[child] == _CANCELLED:
-            self._end(parent, _CANCELLED, {"reason": "the run was cancelled"})
-        elif self._state[child] == _SKIPPED:
-            self._end(parent, _SKIPPED, {"reason": "some of its children were skipped"})
+        if self._state[child] == CANCELLED:
+            self._end(parent, CANCELLED, {"reason": "the run was cancelled"})
+        elif self._state[child] == SKIPPED:
+            self._end(parent, SKIPPED, {"reason": "some of its children were skipped"})
         else:
             name = self.log.names[child]
-            self._end(parent, _FAILED, {"error": {"type": "", "message": f"{name} {self._word(child)}", "child": name}})
+            self._end(parent, FAILED, {"error": {"type": "", "message": f"{name} {self._word(child)}", "child": name}})
 
     def _skip_below(self, i: int, cause: str) -> None:
         detail = {"reason": cause}
-        stack = list(self._succ(i))
+        stack = list(self.succs(i))
         while stack:
             s = stack.pop()
-            if self._state[s] in _NOT_STARTED:
-                self._end(s, _SKIPPED, detail)
-                stack.extend(self._succ(s))
+            if self._state[s] in NOT_STARTED:
+                self._end(s, SKIPPED, detail)
+                stack.extend(self.succs(s))
 
     def _word(self, i: int) -> str:
-        return _WORDS.get(self._state[i], "failed")
+        return WORDS.get(self._state[i], "failed")
 
     def _skip_all(self, i: int) -> None:
         self._stopped = self._stopped or f"{self.log.names[i]} {self._word(i)}, and the run stops at the first failure"
-        for other in self._members(_NOT_STARTED):
-            if self._state[other] in _NOT_STARTED:  # the end of another may have skipped it
-                self._end(other, _SKIPPED, {"reason": self._stopped})
+        for other in self._members(NOT_STARTED):
+            if self._state[other] in NOT_STARTED:  # the end of another may have skipped it
+                self._end(other, SKIPPED, {"reason": self._stopped})
 
     def _members(self, states: frozenset[State]) -> list[int]:
-        pairs = self._state.items() if isinstance(self._state, _Sparse) else enumerate(self._state)
+        pairs = self._state.items() if isinstance(self._state, Sparse) else enumerate(self._state)
         return [i for i, state in pairs if state in states]
 
     # -- for tests and for people
@@ -768,35 +691,13 @@ class Scheduler:
         for i in members:
             state = self._state[i]
             assert ends.get(i, 0) == (state in ENDED), (i, State(state), ends.get(i, 0))
-            assert (i in self.running) == (state == _RUNNING), (i, State(state))
-            if state in (_SETTLED, _READY, _RUNNING) and not self._in_order:
+            assert (i in self.running) == (state == RUNNING), (i, State(state))
+            if state in (SETTLED, READY, RUNNING) and not self._in_order:
                 assert not self._wait[i], (i, State(state), self._wait[i])
-                assert not any(_ABSENT < self._state[p] < _RAN for p in self.preds(i)), (i, State(state))
+                assert not any(ABSENT < self._state[p] < RAN for p in self.preds(i)), (i, State(state))
         assert self._left == sum(self._state[i] not in ENDED for i in members)
         for parent, left in self._open.items():
             children = [c for c, p in self._parent.items() if p == parent]
             assert left == sum(self._state[c] not in ENDED for c in children)
-        for name, amount in self._free.items():
+        for name, amount in self._ready.free.items():
             assert amount >= 0, (name, amount)
-
-
-CHANGED: Mapping[str, Any] = {"changed": True}
-EQUAL: Mapping[str, Any] = {"changed": False}
-
-
-class _Lanes(Sequence[Mapping[str, Any]]):
-    """What the log says of a start, by lane: one object for each lane, however many nodes it runs."""
-
-    def __init__(self) -> None:
-        self._made: list[Mapping[str, Any]] = [{}]
-
-    def __len__(self) -> int:
-        return len(self._made)
-
-    def __getitem__(self, lane: Any) -> Any:
-        while len(self._made) <= lane:
-            self._made.append({"lane": len(self._made)})
-        return self._made[lane]
-
-
-LANES: Sequence[Mapping[str, Any]] = _Lanes()

@@ -59,8 +59,8 @@ class Story:
     def changes(self) -> tuple[Change, ...]:
         """How what it depends on differs from the time before, the most telling first."""
         if self._changes is None:
-            assert self.previous is not None and self.key is not None
-            self._changes = difference(self.previous.parts, self.key.parts)
+            before = self.previous.parts if self.previous is not None else ()
+            self._changes = difference(before, self.key.parts if self.key is not None else ())
         return self._changes
 
     @changes.setter

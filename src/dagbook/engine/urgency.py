@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from dagbook.engine.options import RunOptions
-from dagbook.engine.scheduler import NO_DEMAND
+from dagbook.engine.ready import NO_DEMAND
 from dagbook.errors import UsageError
 from dagbook.graph.node import NodeOptions
 
@@ -41,8 +41,9 @@ def demands(
             capacity = asked.resources.get(name, 0.0)
             if amount > capacity:
                 raise UsageError(
-                    f"{names[i]!r} asks for {amount:g} of {name!r}, and the run has {capacity:g}. Give the run "
-                    f"resources={{{name!r}: {amount:g}}}, or have the node ask for less; nothing has run."
+                    f"{names[i]!r} asks for {amount:g} of {name!r}, and the run has {capacity:g}. Give "
+                    f"resources={{{name!r}: {amount:g}}} (in a notebook: `%dag resources {name}={amount:g}`), or have "
+                    "the node ask for less; nothing has run."
                 )
     if not wanted:
         return None

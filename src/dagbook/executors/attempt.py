@@ -10,7 +10,7 @@ from dagbook.engine.options import RunOptions
 from dagbook.engine.plan import Asked
 from dagbook.engine.ports import Store
 from dagbook.engine.result import Lost, Result
-from dagbook.engine.scheduler import GOOD
+from dagbook.engine.states import GOOD
 from dagbook.executors.provenance import ENDINGS, Past
 from dagbook.executors.summary import DagRunResult, ExecutionStatus, NodeExecution, count, performed, planned
 from dagbook.fingerprint.code import reach
@@ -32,6 +32,7 @@ class Attempt:
     """``past`` is the recorded run that it takes up; ``rerun`` are the nodes of a replay that run again, else None.
 
     ``labels`` are the nodes of the user's own DAG, ``sinks`` the nodes whose values are the run's outputs.
+    ``confirmed`` nodes with effects may be called again whatever was before; None: those that are forced.
     """
 
     session: Session
@@ -44,9 +45,12 @@ class Attempt:
     observers: Sequence[Callable[[KeptRun], Any]]
     past: Past | None = None
     rerun: frozenset[str] | None = None
+    confirmed: frozenset[str] | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
     before: list[NodeExecution] = field(default_factory=list)
     run: KeptRun | None = None
+    called: dict[str, Result] = field(default_factory=dict)
+    """What came of nodes with effects: they are not forced twice."""
 
     def runs(self) -> Iterator[KeptRun]:
         """The run to be waited for, and further ones as long as stored values turn out to be damaged or gone."""
@@ -55,7 +59,7 @@ class Attempt:
             chosen = self.selection
             run = self.run = self.session.start(
                 *chosen.targets,
-                force=tuple(chosen.forced),
+                force=tuple(chosen.forced.difference(self.called)),
                 options=self.options,
                 observers=self.observers,
                 asked=self._asked(),  # what is given is not forced
@@ -64,6 +68,7 @@ class Attempt:
             yield run
             lost = run.lost or self._take_outputs(run)
             self.session.refuse(lost)
+            self.called |= {name: run.results[run.index(name)] for name in run.called if run.index(name) in run.results}
 
     def _take_outputs(self, run: KeptRun) -> Sequence[Result]:
         """Read the values of the sinks; those that turn out to be damaged or gone are returned."""
@@ -99,9 +104,10 @@ class Attempt:
     # -- what stands of a recorded run
 
     def _asked(self) -> Asked:
+        left_out, confirmed = self.selection.left_out, self.confirmed
         if self.past is None:
-            return Asked(leave_out=self.selection.left_out)
-        return Asked(self._given(self.past), self.past.results, self.selection.left_out)
+            return Asked(recorded=self.called, leave_out=left_out, confirmed=confirmed)
+        return Asked(self._given(self.past), {**self.past.results, **self.called}, left_out, confirmed)
 
     def _given(self, past: Past) -> dict[str, Result]:
         """The recorded results that stand: above everything that runs again, or has no value any more."""

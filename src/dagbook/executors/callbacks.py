@@ -25,8 +25,12 @@ STRIKES = 3
 class ExecutionCallbacks:
     """Functions to be called as nodes start and end; each may be left out.
 
-    Any object with some of these as methods does as well. They are called in the order of the events, on a thread that
-    is none of the run's: one that raises is reported, one that is slow delays nothing.
+    They get the node's name, and then: ``on_node_complete`` its value, ``on_node_error`` the exception (a TimeoutError
+    when its time was over), ``on_dynamic_expand`` the names of the nodes that it added. ``on_node_skip`` is called for
+    nodes that did not run: skipped, cancelled, or reused. Any object with some of these as methods does as well.
+
+    They are called in the order of the events, on a thread that is none of the run's: one that is slow delays nothing,
+    one that raises is reported, and no longer called after three times.
     """
 
     on_node_start: Callable[[str], object] | None = None

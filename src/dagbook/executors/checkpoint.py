@@ -20,7 +20,7 @@ from dagbook.session import Session
 class CheckpointInfo:
     """What is stored of a graph: the nodes with a stored result, those without, and the last run that stored one.
 
-    ``finished`` is when that was, in seconds since the epoch.
+    ``run`` is the number of that run, ``finished`` when it stored it, in seconds since the epoch.
     """
 
     directory: Path
@@ -34,7 +34,8 @@ class CheckpointExecutor:
     """Runs the tasks of a graph and stores each result as soon as it is there.
 
     A process that was killed loses nothing that had finished: :meth:`resume` goes on from there, also in another
-    process. The arguments after ``checkpoint_dir`` are those of :class:`DAGExecutor`.
+    process. A value that cannot be stored is kept by this object alone, and made again by any other. The arguments
+    after ``checkpoint_dir`` are those of :class:`DAGExecutor`. Raises StoreError when the directory cannot be used.
     """
 
     def __init__(
@@ -47,17 +48,19 @@ class CheckpointExecutor:
         fail_fast: bool = True,
         enable_tracing: bool = False,
         hooks: Iterable[object] | None = None,
+        *,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
         self.dag = checked_dag(dag)
         if not isinstance(checkpoint_dir, str | os.PathLike):
             raise UsageError(f"checkpoint_dir is the path of a directory, not {checkpoint_dir!r}.")
-        self._options = RunOptions(workers=max_workers, fail_fast=fail_fast, costs=costs or {})
+        self._options = RunOptions(max_workers, fail_fast, costs=costs or {}, resources=resources or {})
         self._observers = observers_of(callbacks, hooks)
         self._traced_as = dag.name if enable_tracing else None
         self._session = Session(dag, checkpoint_dir)
 
     def execute(self, tasks: Tasks | None) -> ExecutionResult:
-        """Run every task from the start, and store what each returns."""
+        """Run every task from the start, and store what each returns. Raises as :meth:`DAGExecutor.execute`."""
         return self._run(tasks, tuple(self.dag))
 
     def resume(self, tasks: Tasks | None) -> ExecutionResult:

@@ -273,6 +273,7 @@ class _Flattening:
         options = replace(node.options, each={taking[0]: entry})
         if len(topology) == 1 and not first.options.each and first.body is None:
             own = [replace(p, source=entry) if p.name == taking[0] else p for p in first.parameters]
+            options = replace(options, effect=first.options.effect)
             return Node(name, first.fn, tuple(own), options, node.place)
         taken = Parameter(taking[0], source=entry)
         return Node(name, last.fn, (taken, *self._depends(name, topology)), options, node.place, topology)

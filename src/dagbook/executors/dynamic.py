@@ -97,8 +97,10 @@ class DynamicExecutor(Executor):
         callbacks: object | None = None,
         fail_fast: bool = True,
         enable_tracing: bool = False,
+        *,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
-        super().__init__(dag, max_workers, None, callbacks, fail_fast, enable_tracing)
+        super().__init__(dag, max_workers, None, callbacks, fail_fast, enable_tracing, resources=resources)
         if not isinstance(expanders, Mapping):
             raise UsageError(f"expanders is a dict from the name of a node to a function, not {expanders!r}.")
         self._expanders = {name: _expander(name, function) for name, function in expanders.items()}

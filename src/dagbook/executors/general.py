@@ -37,9 +37,11 @@ class Executor:
         fail_fast: bool = True,
         enable_tracing: bool = False,
         hooks: Iterable[object] | None = None,
+        *,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
         self.dag = checked_dag(dag)
-        self._options = RunOptions(workers=max_workers, fail_fast=fail_fast, costs=costs or {})
+        self._options = RunOptions(max_workers, fail_fast, costs=costs or {}, resources=resources or {})
         self._observers = observers_of(callbacks, hooks)
         self._traced_as = dag.name if enable_tracing else None
 
@@ -53,9 +55,12 @@ class Executor:
 class DAGExecutor(Executor):
     """Runs the tasks of a graph on threads, each as soon as those that it needs have ended.
 
-    ``max_workers`` bounds the threads (1: one task after another in topological order), ``costs`` say which tasks are
-    long, so that they start early. With ``fail_fast`` nothing is started after the first failure; without, only what
-    needs the failed task is skipped.
+    ``max_workers`` bounds the threads (1: one task after another in topological order; None: one a core, two at least
+    and eight at most). ``costs``, by name and in any unit, say which tasks are long, so that they start early. With
+    ``fail_fast`` nothing is started after the first failure; without, only what needs the failed task is skipped.
+    ``callbacks`` is an :class:`ExecutionCallbacks` or any object with some of its methods, ``hooks`` are several, those
+    of greater ``priority`` first. With ``enable_tracing`` results have a ``trace``. ``resources`` are capacities that
+    running nodes share, as they ask for them. Raises UsageError for what is none of these.
     """
 
     def execute(
@@ -63,9 +68,10 @@ class DAGExecutor(Executor):
     ) -> ExecutionResult:
         """Run all, and return what became of each node. Raises nothing for tasks that raise.
 
-        With None for ``tasks`` the graph's own functions run. After ``timeout`` seconds, what still runs is given up.
-        Once ``cancel_event`` is set, running tasks end and no other is started. Raises before anything runs for tasks
-        that are missing, unknown or cannot be called.
+        With None for ``tasks`` the graph's own functions run. After ``timeout`` seconds, what still runs is given up,
+        and what it returns later is thrown away. Once ``cancel_event`` is set, running tasks end and no other is
+        started. Ctrl-C ends the run within a second. Raises before anything runs: UsageError for tasks that are
+        missing, unknown or cannot be called, GraphError for one with a parameter that no node above it provides.
         """
         return self._result(self._begin(tasks, timeout=timeout, cancel_event=cancel_event).wait())
 
@@ -109,8 +115,10 @@ class ConditionalExecutor(Executor):
         fail_fast: bool = True,
         enable_tracing: bool = False,
         hooks: Iterable[object] | None = None,
+        *,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
-        super().__init__(dag, max_workers, costs, callbacks, fail_fast, enable_tracing, hooks)
+        super().__init__(dag, max_workers, costs, callbacks, fail_fast, enable_tracing, hooks, resources=resources)
         if not isinstance(conditions, Mapping):
             raise UsageError(f"conditions is a dict from edges to functions, not {conditions!r}.")
         self._conditions = dict(conditions)

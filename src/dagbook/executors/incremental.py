@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dagbook.engine.options import RunOptions
 from dagbook.errors import UsageError
@@ -26,9 +26,11 @@ class IncrementalExecutor:
         callbacks: object | None = None,
         fail_fast: bool = True,
         enable_tracing: bool = False,
+        *,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
         self.dag = checked_dag(dag)
-        self._options = RunOptions(fail_fast=fail_fast)
+        self._options = RunOptions(fail_fast=fail_fast, resources=resources or {})
         self._observers = observers_of(callbacks)
         self._traced_as = dag.name if enable_tracing else None
         self._session = Session(dag)
@@ -38,13 +40,11 @@ class IncrementalExecutor:
 
         ``changed_nodes`` run in any case; what else has changed is found by the tasks' code. With None for ``tasks``
         those of the last time stand, and only what is declared as changed is looked at: the cost is then that of what
-        is affected. Raises before anything runs for names and tasks that do not fit the graph.
+        is affected. Raises before anything runs: NodeNotFoundError for an unknown name, UsageError or GraphError for
+        tasks that do not fit the graph.
         """
         changed = _names(changed_nodes)
-        if tasks is None:
-            run = self._session.update(changed, options=self._options, observers=self._observers)
-        else:
-            run = self._session.start(tasks=tasks, force=changed, options=self._options, observers=self._observers)
+        run = self._session.update(changed, tasks=tasks, options=self._options, observers=self._observers)
         return concluded(run.wait(), IncrementalResult(run, self._traced_as))
 
 

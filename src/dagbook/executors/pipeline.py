@@ -26,6 +26,7 @@ class Settings(TypedDict, total=False):
     fail_fast: bool
     enable_tracing: bool
     hooks: Iterable[object] | None
+    resources: Mapping[str, float] | None
 
 
 class Pipeline:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dagbook.engine.events import Kind, Log
 from dagbook.engine.plan import Shelf
-from dagbook.engine.ports import Blob, Journal, Record, Store
+from dagbook.engine.ports import Blob, Intent, Journal, Record, Store
 from dagbook.engine.result import Result, private
 from dagbook.errors import RecordedRunError, RefusedError, UnstorableError
 from dagbook.executors.composition import Inputs
@@ -120,6 +120,18 @@ class Recorder:
             self._home.journal.finish(number, status, finished)
         self._home.finished(self._id, status)
 
+    def beat(self, run: int, now: float) -> None:
+        self._home.journal.beat(run, now)
+
+    def standing(self, run: int, node: str, key: Digest) -> Intent | None:
+        return self._home.journal.standing(run, node, key)
+
+    def intend(self, run: int, node: str, key: Digest, now: float, consent: bool) -> Intent | None:
+        return self._home.journal.intend(run, node, key, now, consent)
+
+    def withdraw(self, run: int, node: str) -> None:
+        self._home.journal.withdraw(run, node)
+
     def find(self, key: Digest) -> Sequence[Record]:
         return self._home.journal.find(key)
 
@@ -191,7 +203,8 @@ class DagProvenance:
 
     ``path`` is the file (the values are in a folder of that name with ``.values`` at its end), or a folder for both.
     Its tables and views are for reading: ``runs``, ``nodes`` (run, label, status, error, attempts, started, finished)
-    and ``edges`` (run, upstream, downstream: those over which a value went). Raises StoreError.
+    and ``edges`` (run, upstream, downstream: those over which a value went). A run whose process died is
+    ``interrupted`` as soon as anybody opens the file. Raises StoreError.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -220,8 +233,8 @@ class DagProvenance:
         entry = self._entry(run_id)
 
         def taken(entry: Entry) -> Mapping[str, Any]:
-            _check_restart(run_id, *_standing(entry))
-            return _owned(entry.note)
+            _check_restart(run_id, entry.status, entry.owner)
+            return entry.note
 
         return Recorder(self, entry.id, self._ledger.again(entry.id, entry.note["nsref"], time.time(), taken))
 
@@ -312,24 +325,7 @@ class DagProvenance:
 
 
 def _note(order: Order, stored: list[Any] | None) -> dict[str, Any]:
-    said = {"nsref": order.nsref, "wish": dict(order.wish), "inputs": stored}
-    return _owned({**said, "edges": list(order.edges)})
-
-
-def _owned(note: Mapping[str, Any]) -> dict[str, Any]:
-    from dagbook.storage.owner import this_process
-
-    return {**note, "owner": this_process()}
-
-
-def _standing(entry: Entry) -> tuple[str, str]:
-    """How a run stands, and who has it when it still goes on."""
-    from dagbook.storage.owner import alive
-
-    owner = entry.note["owner"]
-    if entry.status != "running":
-        return entry.status, ""
-    return ("running", f"process {owner['pid']} on {owner['host']}") if alive(owner) else ("interrupted", "")
+    return {"nsref": order.nsref, "wish": dict(order.wish), "inputs": stored, "edges": list(order.edges)}
 
 
 def _check_restart(run_id: str, status: str, owner: str) -> None:

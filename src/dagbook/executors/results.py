@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dagbook.engine.events import Kind
-from dagbook.engine.scheduler import ENDED, State
+from dagbook.engine.states import ENDED, State
 from dagbook.errors import NodeNotFoundError
 
 if TYPE_CHECKING:
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class NodeStatus(Enum):
-    """Where a node stands."""
+    """Where a node stands.
+
+    COMPLETED has a value: it ran, or its value of before stands; CACHE_HIT: that value came from a store. FAILED
+    raised. TIMED_OUT was running when its time was over. SKIPPED did not run because of what happened to others,
+    CANCELLED because the run was to end, PAUSED because the run ended as paused.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -52,7 +57,11 @@ _SUCCEEDED = frozenset({State.RAN, *_REUSED})
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What became of one node. ``reason`` says why it was skipped, cancelled, timed out or reused."""
+    """What became of one node. ``reason`` says why it was skipped, cancelled, timed out or reused.
+
+    ``result`` is its value, None without one; ``error`` what it raised, or a TimeoutError; ``duration_seconds`` how
+    long its last attempt took, 0 when it did not run.
+    """
 
     name: str
     status: NodeStatus
@@ -120,8 +129,9 @@ def _status(run: Run, i: int, state: State) -> NodeStatus:
 class ExecutionResult:
     """What an execution came to.
 
-    ``node_results`` are the nodes' results by name, and ``result["name"]`` is one of them. ``traced_as`` is what the
-    graph is called in the trace; without it there is none.
+    ``node_results`` are the nodes' results by name, in topological order, and ``result["name"]`` is one of them
+    (NodeNotFoundError, a KeyError, when there is none). ``traced_as`` is what the graph is called in the trace;
+    without it there is none.
     """
 
     def __init__(self, run: Run, traced_as: str | None = None) -> None:
@@ -167,7 +177,7 @@ class ExecutionResult:
 
     @property
     def total_duration_seconds(self) -> float:
-        """How long the whole run took."""
+        """How long the whole run took, in seconds."""
         return self._run.seconds
 
     @property

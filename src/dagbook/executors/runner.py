@@ -123,12 +123,13 @@ class DAGRunner:
         continue_on_error: bool = False,
         retry: int = 0,
     ) -> DagRunResult:
-        """Run what has changed, and return when all has ended. Raises only for what is refused before anything runs.
+        """Run what has changed, and return when all has ended. Nodes that fail raise nothing.
 
         ``source_inputs`` are values for parameters that no node provides. ``full`` runs everything, ``nodes`` these and
         all below them; ``node_types`` and ``exclude_tags`` leave nodes out; ``dry_run`` only says what would run. At
         the first failure nothing new is started, unless ``continue_on_error``; ``retry`` is how often a node that fails
-        is tried again.
+        is tried again. Raises before anything runs: GraphError for parameters that cannot be wired, NodeNotFoundError
+        for unknown names, UsageError for what makes no sense.
         """
         wish = Wish(full, node_types, nodes, exclude_tags, continue_on_error, retry)
         if dry_run:
@@ -159,17 +160,18 @@ class DAGRunner:
         for run in list(self._runs):
             run.stop()
 
-    def restart(self, run_id: str) -> DagRunResult:
+    def restart(self, run_id: str, confirm: Iterable[str] = ()) -> DagRunResult:
         """Go on with a run that was paused, failed, was cancelled, or whose process died. It keeps its ``run_id``.
 
-        Nodes that had succeeded keep the values that they had in it, but for those whose code was edited since. Raises
-        RecordedRunError for any other run.
+        Nodes that had succeeded keep the values that they had in it, but for those whose code was edited since. A node
+        with effects that was cut off fails, unless ``confirm`` names it: then it is called again. Raises
+        RecordedRunError for any other run, NodeNotFoundError for an unknown name.
         """
-        return self._wait(self._restarted(run_id, None))
+        return self._wait(self._restarted(run_id, confirm, None))
 
-    async def restart_async(self, run_id: str) -> DagRunResult:
+    async def restart_async(self, run_id: str, confirm: Iterable[str] = ()) -> DagRunResult:
         """As :meth:`restart`, in an event loop."""
-        return await self._finished(self._restarted(run_id, asyncio.get_running_loop()))
+        return await self._finished(self._restarted(run_id, confirm, asyncio.get_running_loop()))
 
     def replay(self, run_id: str, rerun_nodes: Iterable[str]) -> DagRunResult:
         """Make a new run of a recorded one: ``rerun_nodes`` run again, and what depends on values that come out new.
@@ -216,22 +218,21 @@ class DAGRunner:
         print("\n".join(plan_lines(before, topology)))
         return count(before, before, DagRunResult(status="planned"))
 
-    def _restarted(self, run_id: str, loop: asyncio.AbstractEventLoop | None) -> Attempt:
-        past, flat, wish = self._past(run_id)
-        selection, options = wish.select(flat.topology()), wish.options(self.max_workers, loop)
-        return self._attempt(flat, selection, options, self.provenance.restart(run_id), past)
-
-    def _replayed(self, run_id: str, names: Iterable[str], loop: asyncio.AbstractEventLoop | None) -> Attempt:
-        if isinstance(names, str):
-            raise UsageError(f"rerun_nodes is a list of names, like [{names!r}].")
+    def _restarted(self, run_id: str, confirm: Iterable[str], loop: asyncio.AbstractEventLoop | None) -> Attempt:
         past, flat, wish = self._past(run_id)
         topology = flat.topology()
-        chosen = {topology.names[find(topology, name)] for name in names}
-        inside = tuple(f"{name}/" for name in chosen)
-        rerun = chosen | {name for name in topology.names if name.startswith(inside)}
+        confirmed = _meant(topology, "confirm", confirm)
+        selection, options = wish.select(topology), wish.options(self.max_workers, loop)
+        recorder = self.provenance.restart(run_id)
+        return self._attempt(flat, selection, options, recorder, past, confirmed=confirmed)
+
+    def _replayed(self, run_id: str, names: Iterable[str], loop: asyncio.AbstractEventLoop | None) -> Attempt:
+        past, flat, wish = self._past(run_id)
+        topology = flat.topology()
+        rerun = _meant(topology, "rerun_nodes", names)
         selection = wish.select(topology).rerun(topology, rerun)
         options = wish.options(self.max_workers, loop)
-        return self._attempt(flat, selection, options, self.provenance.begin(past.order), past, frozenset(rerun))
+        return self._attempt(flat, selection, options, self.provenance.begin(past.order), past, rerun)
 
     def _past(self, run_id: str) -> tuple[Past, DAG, Wish]:
         past = self.provenance.past(run_id)
@@ -263,6 +264,7 @@ class DAGRunner:
         recorder: Recorder,
         past: Past | None = None,
         rerun: frozenset[str] | None = None,
+        confirmed: frozenset[str] | None = None,
     ) -> Attempt:
         name_run(flat, recorder.run_id)
         observers = [recorder.observe, self._follow, *self._observers]
@@ -271,7 +273,10 @@ class DAGRunner:
         ends = self.dag.topology()
         sinks = [name for i, name in enumerate(ends.names) if not ends.succs[i]]
         session, store = self._session(flat, recorder), self.provenance.store
-        return Attempt(session, store, self.dag, sinks, selection, options, recorder.run_id, observers, past, rerun)
+        run_id = recorder.run_id
+        return Attempt(
+            session, store, self.dag, sinks, selection, options, run_id, observers, past, rerun, confirmed
+        )
 
     def _follow(self, run: KeptRun) -> Callable[[Log, int, int], None]:
         self._runs.add(run)
@@ -303,6 +308,15 @@ class DAGRunner:
         for run in attempt.runs():
             await run.finished()
         return attempt.result()
+
+
+def _meant(topology: Topology, what: str, names: Iterable[str]) -> frozenset[str]:
+    """The nodes of these names, and those inside them."""
+    if isinstance(names, str):
+        raise UsageError(f"{what} is a list of names, like [{names!r}].")
+    chosen = {topology.names[find(topology, name)] for name in names}
+    inside = tuple(f"{name}/" for name in chosen)
+    return frozenset(chosen | {name for name in topology.names if name.startswith(inside)})
 
 
 def _checked(executors: Mapping[str, Callable[..., Any]] | None) -> dict[str, Callable[..., Any]]:

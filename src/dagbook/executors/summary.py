@@ -8,7 +8,7 @@ from enum import StrEnum
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from dagbook.engine.scheduler import GOOD, State
+from dagbook.engine.states import GOOD, State
 from dagbook.graph.selection import UNASKED, qualified
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ SETTLED = frozenset({"current", "found"})
 
 
 class ExecutionStatus(StrEnum):
-    """Where a node of a runner's run stands."""
+    """Where a node of a runner's run stands.
+
+    SUCCESS ran, CACHED kept the value that it had, FAILED raised or took too long, SKIPPED had no part in the run or
+    lacked an input, PENDING would run or was not come to.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -35,7 +39,11 @@ class ExecutionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeExecution:
-    """What became of one node. ``reason`` says why it was skipped or left pending; ``error_message`` why it failed."""
+    """What became of one node. ``reason`` says why it was skipped or left pending; ``error_message`` why it failed.
+
+    ``duration`` is in seconds, 0 for a node that did not run. ``row_count`` and ``metadata`` are what a node that has a
+    type returned under these keys of a dict.
+    """
 
     node_id: str
     status: ExecutionStatus
@@ -48,7 +56,10 @@ class NodeExecution:
 
 @dataclass(slots=True)
 class ExecutionSummary:
-    """How many nodes did what. ``changed_nodes`` may have had to run; ``cached_nodes`` kept the value that they had."""
+    """How many nodes did what. ``changed_nodes`` may have had to run; ``cached_nodes`` kept the value that they had.
+
+    ``total_duration`` is in seconds; ``results`` are the nodes' own, in topological order.
+    """
 
     total_nodes: int = 0
     changed_nodes: int = 0
@@ -64,8 +75,9 @@ class ExecutionSummary:
 class DagRunResult(ExecutionSummary):
     """What a run came to. ``outputs`` are the values of the sinks that have one.
 
-    ``status`` is ``completed``, ``failed``, ``paused`` or ``cancelled``, or ``planned`` when nothing was to run. The
-    run can be restarted and replayed by its ``run_id``.
+    ``status`` is ``completed``, ``failed``, ``paused`` or ``cancelled``, or ``planned`` when nothing was to run. Of a
+    failed run ``failed_node`` and ``error`` say what failed first, and with which message. The run can be restarted
+    and replayed by its ``run_id``.
     """
 
     run_id: str = ""

@@ -259,9 +259,9 @@ class Edges:
             return False
         size = len(self.names)
         low = max((self._at(index[name]) for name in above), default=-1)
-        high = min((self._at(index[name]) for name in below), default=(size + 8 * len(add)) * STEP)
-        step = (high - low) // (8 * len(add) + 8)
-        if step < 1 or (not below and low >= size * STEP):
+        high = min((self._at(index[name]) for name in below), default=(size + 8) * STEP)
+        between = low + (high - low) // 8  # one label for all: they may stand in any order
+        if between <= low or (not below and low >= size * STEP):
             return False
         self.add([node.name for node in add])
         for slot, node in enumerate(add, size):
@@ -273,7 +273,7 @@ class Edges:
                 self._own(self.preds, by, by).append(slot)
             self.count += len(needs) + len(needed_by)
             if below:
-                self._label[slot] = low + (slot - size + 1) * step
+                self._label[slot] = between
             else:
                 self._label.pop(slot, None)  # of a node that once had this number
         self._natural = self._natural and not below

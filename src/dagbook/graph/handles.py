@@ -102,6 +102,8 @@ def _add(dag: DAG, function: Any, label: str | None, options: dict[str, Any]) ->
     chosen = options_of(function)
     if options:
         given = NodeOptions.of(**options)
+        if given.effect and isinstance(function, SubDag):
+            raise GraphError(f"{name} is a DAG: say effect=True of those nodes in it that have effects.")
         chosen = replace(chosen, **{option: getattr(given, option) for option in options})
     dag.add(Node(name, function, (), chosen))
     return Handle(dag, name)

@@ -46,10 +46,13 @@ class NodeOptions:
     ``each`` makes a mapped node: parameter → the node (or graph input) that gives a list or dict; two entries are
     zipped. ``watch`` are files, directories or globs that count as read. ``inputs`` is ``"check"`` (a node that
     changes an input in place fails) or ``"copy"`` (it gets copies). ``retries`` further attempts after a failure, the
-    first after ``backoff`` seconds, each later one after twice as long; ``timeout`` in seconds. ``cost`` in any unit
-    ranks what is ready; ``resources`` are what the node takes of a run's capacities while it runs. ``tags`` and
-    ``type`` are for selecting. ``seed`` is mixed into the node's random seed; None leaves the global generators alone.
-    ``main`` keeps the node on the cell's own thread; ``process`` has its function called in a process of its own.
+    first after ``backoff`` seconds at most (half of it at least), each later one after twice as long; ``timeout`` of
+    one attempt, in seconds. ``cost`` in any unit ranks what is ready; ``resources`` are what the node takes of a run's
+    capacities while it runs. ``tags`` and ``type`` are for selecting. ``seed`` is mixed into the node's random seed;
+    None leaves the global generators alone. ``main`` keeps the node on the cell's own thread; ``process`` has its
+    function called in a process of its own.
+    ``effect`` says that it does something outside (sends, pays, deletes): it is never called again unasked when a call
+    may have been made already.
     """
 
     each: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class NodeOptions:
     resources: Mapping[str, float] = field(default_factory=dict)
     backoff: float = 0.0
     process: bool = False
+    effect: bool = False
 
     @classmethod
     def of(cls, **given: Any) -> NodeOptions:
@@ -105,6 +109,8 @@ class NodeOptions:
             _refuse("backoff", "a number of seconds from 0 up", self.backoff)
         if not isinstance(self.process, bool):
             _refuse("process", "True or False", self.process)
+        if not isinstance(self.effect, bool):
+            _refuse("effect", "True or False", self.effect)
         if self.process and self.main:
             raise GraphError("a node runs in a process (process=True) or on the cell's thread (main=True), not both.")
         if not isinstance(self.resources, Mapping) or not all(

@@ -87,6 +87,16 @@ def with_tasks(topology: Topology, tasks: Mapping[str, Function]) -> Topology:
     return Topology(topology.names, index, topology.preds, topology.succs, described)
 
 
+def with_others(topology: Topology, functions: Mapping[int, Function]) -> Topology:
+    """The same graph, some of whose nodes have other functions. Raises GraphError."""
+    index, preds, described = topology.index, topology.preds, dict(topology.described)
+    for i, fn in functions.items():
+        name = topology.names[i]
+        parameters = required(name, fn, lambda p, i=i: index.get(p, -1) in preds[i])  # type: ignore[misc]
+        described[name] = replace(topology.nodes[i], fn=fn, parameters=parameters)
+    return Topology(topology.names, index, preds, topology.succs, described)
+
+
 def given_options(topology: Topology) -> dict[int, NodeOptions]:
     """The options of the nodes that have some, by index."""
     index = topology.index

@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from time import time as now
 from typing import Any
 
 from dagbook.engine.events import NO_NODE, SCHEMA, Kind, Log
-from dagbook.engine.ports import Record
+from dagbook.engine.ports import Intent, Record
 from dagbook.errors import RefusedError, StoreError, StoreVersionError
 from dagbook.fingerprint.parts import Digest
+from dagbook.storage import running
 from dagbook.storage.database import Database
 from dagbook.storage.fs import FileSystem
 from dagbook.storage.rows import COLUMNS, Row, Value, fields, from_row, readable, to_json, to_row
@@ -25,7 +27,7 @@ VERSION = 100 + SCHEMA
 NEEDS = "dagbook 0.1 or later"
 """The first release that reads this version."""
 
-_TABLES = """
+_TABLES = f"""
     CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE kinds (kind INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE runs (
@@ -43,6 +45,7 @@ _TABLES = """
     );
     CREATE INDEX records_by_key ON records (key);
     CREATE INDEX records_by_node ON records (node);
+    {running.TABLES}
     CREATE VIEW timeline AS
         SELECT run, seq, kinds.name AS kind, node, time, detail FROM events LEFT JOIN kinds USING (kind);
     CREATE VIEW results AS
@@ -59,21 +62,35 @@ class DiskJournal:
     """The truth about runs: what :meth:`commit` has returned from survives a crash, and nobody else can have written.
 
     ``store`` is the id of the store that the records belong to. A record whose seal does not fit is never used:
-    there is one warning, unless ``quiet``.
+    there is one warning, unless ``quiet``. Runs whose processes have died stand as interrupted as soon as somebody
+    opens the journal, or begins a run.
     """
 
-    def __init__(self, path: Path, seal: Seal, store: str, quiet: bool = False) -> None:
+    def __init__(
+        self, path: Path, seal: Seal, store: str, quiet: bool = False, wall: Callable[[], float] = now
+    ) -> None:
         self.path = path
+        self._wall = wall
+        self._intended: set[tuple[int, str]] = set()  # what a commit may settle
         self._seal = seal
         self._context = (b"record", str(VERSION).encode(), store.encode())
         self._warned: set[bytes] | None = None if quiet else set()
         self._database = Database(path)
         self._check_version()
+        self.bury()
 
     def begin(self, dag: str, started: float) -> int:
+        self.bury()
         with self._database.transaction() as db:
-            row = (readable(dag), "running", float(started))
-            return db.execute("INSERT INTO runs (dag, status, started) VALUES (?, ?, ?)", row).lastrowid or 0
+            return running.begin(db, dag, started)
+
+    def bury(self) -> None:
+        """Have runs whose processes have died stand as interrupted."""
+        with self._database.connection() as db:
+            if not running.orphans(db, self._wall()):
+                return
+        with self._database.transaction() as db:
+            running.bury(db, running.orphans(db, self._wall()))  # looked at again: one may have ended meanwhile
 
     def commit(
         self,
@@ -93,12 +110,38 @@ class DiskJournal:
                 "DELETE FROM records WHERE key = ? AND value = ? AND files = ?", ((r[1], r[2], r[6]) for r in rows)
             )
             db.executemany(_INSERT, ([*row, self._tag(row)] for row in rows))
+            settled = self._intended.intersection((run, record.node) for record in records) if self._intended else ()
+            for intent in settled:
+                running.settle(db, *intent)
             if also is not None:
                 also(db)
+        self._intended.difference_update(settled)
 
     def finish(self, run: int, status: str, finished: float) -> None:
         with self._database.transaction() as db:
-            db.execute("UPDATE runs SET status = ?, finished = ? WHERE id = ?", (status, finished, run))
+            running.finish(db, run, status, finished)
+
+    def beat(self, run: int, now: float) -> None:
+        with self._database.transaction() as db:
+            running.beat(db, run, now)
+
+    def standing(self, run: int, node: str, key: Digest) -> Intent | None:
+        with self._database.connection() as db:
+            return running.standing(db, run, node, key, self._wall())
+
+    def intend(self, run: int, node: str, key: Digest, now: float, consent: bool) -> Intent | None:
+        with self._database.transaction() as db:
+            against = None if consent else running.standing(db, run, node, key, self._wall())
+            if against is not None:
+                return against
+            running.intend(db, run, node, key, now)
+        self._intended.add((run, node))
+        return None
+
+    def withdraw(self, run: int, node: str) -> None:
+        with self._database.transaction() as db:
+            running.settle(db, run, node)
+        self._intended.discard((run, node))
 
     def find(self, key: Digest) -> Sequence[Record]:
         with self._database.connection() as db:
@@ -168,6 +211,7 @@ class DiskJournal:
         with self._database.connection() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == VERSION:
+                db.executescript(running.TABLES)
                 return
             needs = db.execute("SELECT value FROM about WHERE name = 'needs'").fetchone() if version > VERSION else ()
         if version > VERSION:

@@ -15,6 +15,7 @@ from typing import Any
 from dagbook.engine.events import Kind
 from dagbook.errors import RefusedError
 from dagbook.fingerprint.parts import Digest
+from dagbook.storage import running
 from dagbook.storage.journal import DiskJournal
 from dagbook.storage.rows import readable, to_json
 
@@ -31,7 +32,8 @@ _TABLES = """
     ) WITHOUT ROWID;
     CREATE VIEW IF NOT EXISTS nodes AS
         WITH ends AS (
-            SELECT attempts.id AS run, node AS label, kinds.name AS what, runs.started + time AS time, detail
+            SELECT attempts.id AS run, node AS label, kinds.name AS what, runs.started + time AS time, detail,
+                   runs.status = 'running' AS live
             FROM events JOIN attempts USING (run) JOIN runs ON runs.id = events.run JOIN kinds USING (kind)
             WHERE node IS NOT NULL ORDER BY events.run, seq
         )
@@ -40,7 +42,7 @@ _TABLES = """
                         max(CASE what WHEN 'node_reused' THEN 'reused' WHEN 'node_cut_off' THEN 'reused' END),
                         max(CASE what WHEN 'node_failed' THEN 'failed' WHEN 'node_timed_out' THEN 'timed out' END),
                         max(CASE what WHEN 'node_skipped' THEN 'skipped' WHEN 'node_cancelled' THEN 'cancelled' END),
-                        'running') AS status,
+                        CASE WHEN max(live) THEN 'running' ELSE 'interrupted' END) AS status,
                max(json_extract(detail, '$.error.message')) AS error,
                sum(what = 'node_started') AS attempts,
                min(CASE what WHEN 'node_started' THEN time END) AS started,
@@ -58,11 +60,15 @@ _TABLES = """
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run that can be taken up again: its name, how it stands, and what was noted when its last attempt began."""
+    """A run that can be taken up again: its name, how it stands, and what was noted when its last attempt began.
+
+    ``owner`` is the process that it goes on in, "" when it has ended.
+    """
 
     id: int
     status: str
     note: Mapping[str, Any]
+    owner: str = ""
 
 
 class Ledger:
@@ -78,8 +84,9 @@ class Ledger:
 
     def open(self, dag: str, started: float, note: Mapping[str, Any]) -> int:
         """Begin a run; its name."""
+        self._journal.bury()
         with self._journal.transaction() as db:
-            number = _begin(db, dag, started)
+            number = running.begin(db, dag, started)
             self._add(db, number, number, note)
         return number
 
@@ -88,10 +95,11 @@ class Ledger:
 
         ``change`` makes its note of what is known now, or raises; nobody else can begin one meanwhile.
         """
+        self._journal.bury()
         with self._journal.transaction() as db:
             entry = self._entry(db, id)
             note = change(entry) if entry is not None else {}
-            number = _begin(db, dag, started)
+            number = running.begin(db, dag, started)
             self._add(db, number, id, note)
         return number
 
@@ -121,13 +129,8 @@ class Ledger:
         *signed, seal, status = row
         if not self._journal.signed(seal, b"attempt", signed):
             raise RefusedError(f"run {id} in {self._journal.path} was not written with your key. Begin a new run.")
-        return Entry(id, status, json.loads(signed[2]))
+        return Entry(id, status, json.loads(signed[2]), running.owner_of(db, signed[0]))
 
     def _add(self, db: sqlite3.Connection, number: int, id: int, note: Mapping[str, Any]) -> None:
         row = (number, id, to_json(note))
         db.execute("INSERT INTO attempts VALUES (?, ?, ?, ?)", (*row, self._journal.sign(b"attempt", row)))
-
-
-def _begin(db: sqlite3.Connection, dag: str, started: float) -> int:
-    row = (readable(dag), "running", float(started))
-    return db.execute("INSERT INTO runs (dag, status, started) VALUES (?, ?, ?)", row).lastrowid or 0

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 UNKNOWN = "?"
+
+SILENCE = 60.0
+"""Seconds after which a process on another machine, of which nothing was heard, counts as dead."""
 
 
 def this_process() -> dict[str, str | int]:
@@ -15,14 +20,23 @@ def this_process() -> dict[str, str | int]:
     return {"host": platform.node(), "boot": _boot(), "pid": os.getpid(), "began": _began(os.getpid())}
 
 
-def alive(owner: dict[str, str | int]) -> bool:
-    """Whether the owner of a run is still there; one on another machine counts as alive, since nobody can tell."""
+def alive(owner: Mapping[str, Any], silent: float = 0.0) -> bool:
+    """Whether the owner of a run is still there. ``silent`` is for how many seconds nothing was heard of it.
+
+    A process of this machine is looked up; on another one its last sign of life must do.
+    """
     if owner.get("host") != platform.node():
-        return True
+        return silent <= SILENCE
     if owner.get("boot") != _boot():
         return False
     began = _began(int(owner.get("pid", 0)))
     return bool(began) and (UNKNOWN in (began, owner.get("began")) or began == owner.get("began"))
+
+
+def title(owner: Mapping[str, Any]) -> str:
+    """What to call an owner in a message."""
+    where = "" if owner.get("host") == platform.node() else f" on {owner.get('host')}"
+    return f"process {owner.get('pid')}{where}"
 
 
 def _boot() -> str:
