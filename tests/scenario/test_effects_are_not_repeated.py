@@ -1,4 +1,4 @@
-"""A node with effects: called once for what it is called with, and when nobody knows whether it was, not again unasked."""
+"""A node with effects is called once; when nobody knows what came of a call, it is not made again unasked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -28,7 +29,9 @@ from dagbook.errors import (
 )
 from dagbook.graph.node import Node, node
 
-ROUNDS = int(os.environ.get("DAGBOOK_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("DAGBOOK_KILLS", "20"))
+
+pytestmark = pytest.mark.slow
 
 
 class Outside:
@@ -107,6 +110,18 @@ def test_an_effect_that_was_cut_off_is_refused_and_what_needs_it_is_skipped(outs
     assert run.reason(run.index("receipt")) == "send failed"
     refused(session.run())
     assert outside.sent == ["letter"]
+
+
+def test_the_intent_is_on_disk_before_the_call_and_goes_with_the_record_of_it(outside, tmp_path):
+    def intents():
+        with sqlite3.connect(tmp_path / "journal.db") as db:
+            return db.execute("SELECT run, node FROM intents").fetchall()
+
+    seen = []
+    outside.do = lambda: seen.append(intents())
+    session_of([send, receipt], tmp_path).run()
+    assert seen == [[(1, "send")]]
+    assert intents() == []
 
 
 def test_a_forced_effect_is_called_again_once(outside, session):
@@ -199,24 +214,31 @@ def test_an_effect_whose_value_is_refused_has_happened_and_is_not_retried(outsid
 
 
 def test_an_effect_beside_a_node_that_changes_its_input_is_called_once(outside, tmp_path):
-    """A node whose inputs another one has changed is tried again, with inputs of its own; an effect has those at once."""
-    begun, changed = threading.Event(), threading.Event()
-    sys.modules["outside"].hold = lambda: (begun.set(), changed.wait(5))
-    sys.modules["outside"].spoil = lambda: (begun.wait(5), changed.set())
+    """A node whose inputs another one has changed is tried again, with inputs of its own; effects have them at once."""
+    barrier = threading.Barrier(2, timeout=5)
+    sys.modules["outside"].meet = lambda: barrier.broken or barrier.wait()
 
     def paper():
         return []
 
+    def folder(paper):
+        return {"paper": paper}
+
+    def spoils(folder):
+        sys.modules["outside"].meet()
+        folder["paper"].append("ink")
+        sys.modules["outside"].meet()
+
     @node(effect=True)
-    def sends(paper):
-        sys.modules["outside"].hold()
+    def sends(paper, folder):
+        sys.modules["outside"].meet()
+        sys.modules["outside"].meet()
+        sys.modules["outside"].barrier.abort()
         return sys.modules["outside"].send(len(paper))
 
-    def spoils(paper):
-        sys.modules["outside"].spoil()
-        paper.append("ink")
-
-    run = session_of([paper, sends, spoils], tmp_path, workers=2).run()
+    sys.modules["outside"].barrier = barrier
+    run = session_of([paper, folder, sends, spoils], tmp_path, workers=2).run()
+    assert list(run.errors) == ["spoils"]
     assert run.value(run.index("sends")) == 1
     assert outside.sent == [0]
 

@@ -113,7 +113,7 @@ def test_a_node_that_changes_its_input_and_then_raises_is_not_seen_by_others(mak
 @pytest.mark.parametrize("directory", ["store", None])
 def test_nodes_that_run_beside_each_other_do_not_see_each_others_changes(make_lab, tmp_path, gate, directory):
     """One changes the shared input while the other has it in its hands: the other is right, and it is not blamed."""
-    gate.barrier = threading.Barrier(2, timeout=5)
+    gate.barrier = threading.Barrier(2, timeout=1)
     lab = make_lab(directory and tmp_path / directory, workers=2)
     lab.cell(
         "import sys\ndef items(): return [3, 1, 2]\n"

@@ -22,6 +22,8 @@ def below(stuck): return 3
 BUSY = "while True: done = done + 1"
 SLEEP = "time.sleep(4)"
 
+pytestmark = pytest.mark.slow
+
 
 def interrupted(lab, gate):
     """A run of everything, interrupted as soon as the stuck node runs, and how long the wait took from there."""

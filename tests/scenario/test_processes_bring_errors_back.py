@@ -70,6 +70,8 @@ NASTY = {
 }
 LANES = {"caller": (1, ""), "thread": (2, ""), "process": (2, "process=True")}
 
+pytestmark = pytest.mark.slow
+
 
 def test_there_are_twenty():
     assert len(NASTY) == 20

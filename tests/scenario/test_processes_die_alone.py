@@ -53,6 +53,8 @@ def sibling():
 def next_one(sibling): return sibling
 """
 
+pytestmark = pytest.mark.slow
+
 
 def orphans():
     """Living processes that were started here, by us or by what we started, but for workers that wait for a call."""

@@ -32,6 +32,8 @@ def below(stuck): return 1
 def other(): return 2
 """
 
+pytestmark = pytest.mark.slow
+
 
 def gone(path, seconds=2.0):
     pid, end = int(path.read_text()), time.monotonic() + seconds

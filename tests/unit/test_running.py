@@ -1,4 +1,4 @@
-"""Whose a run is: the dead are told from the living, on this machine and on others, and their runs stand as interrupted."""
+"""Whose a run is: the dead are told from the living, here and on other machines, and their runs are interrupted."""
 
 from __future__ import annotations
 

@@ -452,7 +452,6 @@ class Driver:
         over = False
         while not over:
             self._bell.wait(self._patience())
-            self._bell.clear()
             if self.env.durable:
                 self._over_bell.wait(GATHER)
             try:
@@ -460,6 +459,7 @@ class Driver:
                     self._keep_time()
                     over = self._over
                     news = self._news()
+                    self._bell.clear()  # all that it was rung for is dealt with, also what happened just now
                 self._commit(news)
                 self._beat()
             except BaseException as error:  # a defect of ours must reach the caller, not vanish with the thread

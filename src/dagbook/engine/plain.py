@@ -122,7 +122,8 @@ class Plain:
 
     def stretches(self) -> bool:
         """Whether nodes may run one after another without anybody being asked in between."""
-        return not (self.options.cancel_event or self.program.options)
+        timed = any(options.timeout is not None for options in self.program.options.values())
+        return not (timed or self.options.cancel_event)
 
     def alone(self) -> Callable[[int], bool] | None:
         """Which nodes may grow the graph when they have ended."""

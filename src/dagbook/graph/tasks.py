@@ -100,6 +100,5 @@ def with_others(topology: Topology, functions: Mapping[int, Function]) -> Topolo
 def given_options(topology: Topology) -> dict[int, NodeOptions]:
     """The options of the nodes that have some, by index."""
     index = topology.index
-    return {
-        index[name]: node.options for name, node in topology.described.items() if node.options is not DEFAULTS
-    }
+    described = [(name, node.options) for name, node in topology.described.items() if node.options is not DEFAULTS]
+    return {index[name]: options for name, options in described if options != DEFAULTS}
