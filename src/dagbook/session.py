@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dagbook.backends.inline import InlineBackend
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOTHING_ASKED = Asked()
+
+SHORT = 1e-3
+"""Seconds: what takes no longer is run by the calling thread."""
 
 
 _NOTHING_SHOWN: AbstractContextManager[Sequence[Mapping[str, Any]]] = nullcontext(())
@@ -196,8 +200,15 @@ class Session:
         if tasks is not None:
             before, doubtful = self._doubtful(before, functions_of(topology, tasks))
         plan = partial_plan(before.decider, [index[name] for name in changed], doubtful)
+        if chosen.workers is None and self._is_short(plan):
+            chosen = replace(chosen, workers=1)
         self._standing = None
         return self._begin(before.decider, plan, chosen, observers, (), before)
+
+    def _is_short(self, plan: Plan) -> bool:
+        """Whether all of it took less than it takes to wake a thread, the last time."""
+        records = (self.shelf.records.get(step.name) for step in plan.steps.values())
+        return sum(record.seconds if record is not None else SHORT for record in records) < SHORT
 
     def _still(self, decider: Decider, topology: Topology) -> bool:
         """Whether a decider is about this graph, with these inputs."""
