@@ -15,6 +15,11 @@ from dagbook.graph.node import Node, Place, node
 from dagbook.session import Session
 
 
+def pytest_collection_modifyitems(items):
+    """The tests in a browser come last: their driver keeps an event loop on this thread for as long as it lives."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 class Lab:
     """Cells that share one namespace, as in a notebook, and a session on the DAG that they define.
 

@@ -232,7 +232,8 @@ class Driver:
         nodes: Sequence[int] = (i,)
         if self.env.stretches:
             ready, lanes = self.scheduler.ready_count(place), self.env.workers.slots
-            nodes = self.scheduler.stretch(i, min(MOST, 1 + ready // (2 * lanes)))
+            most = 1 if self.options.costs else MOST  # those who say what is urgent are taken at their word
+            nodes = self.scheduler.stretch(i, min(most, 1 + ready // (2 * lanes)))
         job = Job(nodes, place, lane, self.scheduler.now)
         if not self._in_order:
             job.limit = self.env.clock.monotonic() + TURN

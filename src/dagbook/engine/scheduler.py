@@ -503,7 +503,10 @@ class Scheduler:
         self._left += len(names)
 
     def _connect(self, i: int, needs: Sequence[int]) -> None:
-        self._more_preds.setdefault(i, []).extend(needs)
+        if i in self._more_preds or not isinstance(needs, list):
+            self._more_preds.setdefault(i, []).extend(needs)
+        else:
+            self._more_preds[i] = needs  # one list for each of very many nodes: it is not copied
         for p in needs:
             self._more_succs.setdefault(p, []).append(i)
             self._wait[i] += ABSENT < self._state[p] < RAN

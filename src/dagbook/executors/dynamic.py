@@ -34,9 +34,10 @@ class DynamicNodeSpec:
         for names in (self.dependencies, self.dependents):
             _check_names(names, f"dependencies and dependents of {self.name!r}")
 
-    def as_new_node(self) -> NewNode:
-        """The same in the engine's terms."""
-        return NewNode(self.name, self.task, tuple(self.dependencies or ()), tuple(self.dependents or ()))
+    def as_new_node(self, same: dict[tuple[str, ...], tuple[str, ...]]) -> NewNode:
+        """The same in the engine's terms. ``same`` are tuples of names to be shared: thousands may be equal."""
+        needs, needed_by = tuple(self.dependencies or ()), tuple(self.dependents or ())
+        return NewNode(self.name, self.task, same.setdefault(needs, needs), same.setdefault(needed_by, needed_by))
 
 
 @dataclass(slots=True)
@@ -54,7 +55,8 @@ class DynamicModification:
 
     def as_growth(self) -> Growth:
         """The same in the engine's terms."""
-        return Growth(tuple(spec.as_new_node() for spec in self.add_nodes or ()), tuple(self.remove_nodes or ()))
+        same: dict[tuple[str, ...], tuple[str, ...]] = {}
+        return Growth(tuple(spec.as_new_node(same) for spec in self.add_nodes or ()), tuple(self.remove_nodes or ()))
 
 
 @dataclass(slots=True)
