@@ -706,6 +706,19 @@ def test_a_skipped_child_is_never_called_failed():
     assert scheduler.state(1) is State.SKIPPED
 
 
+def test_what_comes_to_need_a_node_whose_children_are_being_skipped_is_skipped_with_it():
+    scheduler = make([()], checked=False)
+    taken(scheduler)
+    scheduler.expand(0, 1, ["0", "1"], ["n0[0]", "n0[1]"])
+    scheduler.remove(1, "taken out")
+    assert taken(scheduler) == [2]
+    scheduler.grow(2, ["late"], [(0,)], [()])
+    scheduler.finish(2, 1)
+    assert (scheduler.state(0), scheduler.state(3)) == (State.SKIPPED, State.SKIPPED)
+    assert scheduler.done
+    scheduler.validate()
+
+
 def test_nodes_and_their_children_start_only_where_they_are_to_run():
     scheduler = make([(), ()], place=lambda i: Place.CALLER if i else Place.WORKER)
     for i in scheduler.checks():

@@ -651,6 +651,7 @@ class Scheduler:
             self._end(parent, CANCELLED, {"reason": "the run was cancelled"})
         elif self._state[child] == SKIPPED:
             self._end(parent, SKIPPED, {"reason": "some of its children were skipped"})
+            self._skip_below(parent, f"{self.log.names[parent]} was skipped")  # what came since the first of them was
         else:
             name = self.log.names[child]
             self._end(parent, FAILED, {"error": {"type": "", "message": f"{name} {self._word(child)}", "child": name}})
