@@ -39,7 +39,8 @@ NO_SUMMARY = Summary()
 class Task:
     """One call to make. ``inputs`` are (parameter, its result); ``values`` are graph inputs and elements by parameter.
 
-    ``seed`` None leaves the global random generators alone. ``alone`` gives the node inputs that share nothing.
+    ``seed`` None leaves the global random generators alone. ``alone`` counts how often it has been given inputs that share
+    nothing.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Task:
     values: Mapping[str, Any]
     child: bool = False
     seed: str | None = None
-    alone: bool = False
+    alone: int = 0
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ catches(perform)
 
 def _borrow(task: Task, loans: dict[str, Loan]) -> None:
     for parameter, result in task.inputs:
-        loans[parameter] = result.lend(task.alone)
+        loans[parameter] = result.lend(task.alone > 0)
 
 
 def _run(

@@ -306,7 +306,7 @@ class Kept:
             job.outcome = call()
             return
         self.called.add(self._family(i))
-        task.alone = True  # it cannot be tried again because another node has changed its inputs
+        task.alone = 3  # it cannot be tried again because another node has changed its inputs
         job.outcome = self._effects.perform(task.name, self._family(i), key, call)
         if not repeatable(job.outcome):
             self._final.add(i)
@@ -324,7 +324,7 @@ class Kept:
             return 0, 0.0
         task = self._tasks[i][0]
         options = task.node.options
-        again = task.alone and not options.effect
+        again = 0 if options.effect else task.alone
         return max(options.retries, self._options.retries) + again, getattr(options, "backoff", 0.0)
 
     def value(self, i: int) -> object:
@@ -391,8 +391,8 @@ class Kept:
     def _failed(self, i: int, outcome: Outcome) -> None:
         assert outcome.error is not None
         name, task = self.log.names[i], self._tasks[i][0]
-        again = bool(outcome.changed) and not task.alone and self._overlapped(outcome)
-        task.alone = task.alone or again
+        again = bool(outcome.changed) and task.alone < 3 and self._overlapped(outcome)
+        task.alone += again
         if self.driver.failed(i, outcome.error, again):
             story = self._story(name)
             story.how, story.error = Kind.NODE_FAILED, self.describe(outcome.error)
