@@ -39,8 +39,8 @@ NO_SUMMARY = Summary()
 class Task:
     """One call to make. ``inputs`` are (parameter, its result); ``values`` are graph inputs and elements by parameter.
 
-    ``seed`` None leaves the global random generators alone. ``alone`` counts how often it has been given inputs that share
-    nothing.
+    ``seed`` None leaves the global random generators alone. ``alone`` counts how often it has been given
+    inputs that share nothing.
     """
 
     name: str
